@@ -1,0 +1,1 @@
+"""Barton Pipeline: raw companies in, sniper targets out, driven by events in Postgres."""

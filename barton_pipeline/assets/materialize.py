@@ -1,0 +1,140 @@
+"""What the stage assets share: their options, and turning one stage's counts into a Dagster materialization."""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+from psycopg2.extensions import connection as Connection
+from psycopg2.extras import RealDictCursor
+
+from barton_pipeline import event_queue
+from barton_pipeline.batches import import_batches
+from barton_pipeline.stages import StageRun, run_stage
+
+LEASE_TAG = "barton/lease_token"
+OWNER = "team:barton"
+PREVIEW_ROWS = 10
+
+
+def stage_options(
+    group: str, table: str, kinds: Sequence[str] = ("postgres", "sql"), deps: Sequence[str] = ()
+) -> Mapping[str, Any]:
+    """The options all stage assets have in common; ``table`` is the one the stage fills."""
+    schema = table.split(".")[0]
+    return {
+        "group_name": group,
+        "partitions_def": import_batches,
+        "kinds": set(kinds),
+        "owners": [OWNER],
+        "tags": {"phase": group, "schema": schema},
+        "metadata": {"dagster/table_name": table},
+        "deps": list(deps),
+    }
+
+
+def stage_run(context: dg.AssetExecutionContext) -> StageRun:
+    """What the stages need to know of the Dagster run they are part of.
+
+    A re-execution from the UI carries its parent's tags but not its lease, so it counts as started by hand.
+    """
+    tags = context.run.tags
+    token = None if context.run.parent_run_id else tags.get(LEASE_TAG)
+    if token:
+        triggered_by = "event"
+    elif "dagster/backfill" in tags:
+        triggered_by = "backfill"
+    elif "dagster/schedule_name" in tags:
+        triggered_by = "schedule"
+    else:
+        triggered_by = "manual"
+    return StageRun(
+        import_batch_id=context.partition_key,
+        run_id=context.run_id,
+        # a run started by hand fences what it absorbs with its own id, which is a UUID too
+        lease_token=token or str(uuid.UUID(context.run_id)),
+        must_hold=token is not None,
+        selected=_selected_stages(context),
+        triggered_by=triggered_by,
+    )
+
+
+def _selected_stages(context: dg.AssetExecutionContext) -> frozenset[str]:
+    selection = context.run.asset_selection
+    keys = selection if selection is not None else context.job_def.asset_layer.executable_asset_keys
+    return frozenset(key.to_user_string() for key in keys)
+
+
+def materialize_stage(
+    context: dg.AssetExecutionContext, work: Callable[[Connection], dict[str, Any]], preview: str
+) -> dg.MaterializeResult:
+    """Run a stage and report it: rows in/out/rejected, seconds, a preview and the table's columns.
+
+    ``preview`` is a SELECT with ``%(batch)s`` and ``%(limit)s`` parameters.
+    Raises dagster.Failure, not retried by Dagster (the queue retries), with what happened and what to do.
+    """
+    stage = context.asset_key.to_user_string()
+    batch = context.partition_key
+    table = str(context.assets_def.metadata_by_key[context.asset_key]["dagster/table_name"])
+    found: dict[str, Any] = {}
+
+    def work_and_look(connection: Connection) -> dict[str, Any]:
+        counts = work(connection)
+        found["preview"] = _query(connection, preview, batch=batch, limit=PREVIEW_ROWS)
+        found["columns"] = _columns(connection, table)
+        return counts
+
+    try:
+        counts = run_stage(stage_run(context), stage, work_and_look)
+    except event_queue.LeaseLost as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+    context.log.info("%s of %s: %s", stage, batch, counts)
+    metadata: dict[str, Any] = {name: _metadata_value(value) for name, value in counts.items()}
+    metadata["dagster/partition_row_count"] = int(counts["rows_out"])
+    metadata["dagster/column_schema"] = dg.TableSchema(columns=found["columns"])
+    metadata["preview"] = dg.MetadataValue.md(_markdown_table(found["preview"]))
+    return dg.MaterializeResult(metadata=metadata)
+
+
+def _query(connection: Connection, statement: str, **parameters: Any) -> list[dict[str, Any]]:
+    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
+        cursor.execute(statement, parameters)
+        return [dict(row) for row in cursor.fetchall()]
+
+
+def _columns(connection: Connection, table: str) -> list[dg.TableColumn]:
+    rows = _query(
+        connection,
+        """
+        SELECT attname AS name, format_type(atttypid, atttypmod) AS type, attnotnull AS required,
+               col_description(attrelid, attnum) AS description
+        FROM pg_attribute WHERE attrelid = to_regclass(%(table)s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum
+        """,
+        table=table,
+    )
+    return [
+        dg.TableColumn(
+            row["name"],
+            row["type"],
+            description=row["description"],
+            constraints=dg.TableColumnConstraints(nullable=not row["required"]),
+        )
+        for row in rows
+    ]
+
+
+def _metadata_value(value: Any) -> Any:
+    if isinstance(value, (dict, list)):
+        return dg.MetadataValue.json(value)
+    return value if isinstance(value, (int, float, str)) else str(value)
+
+
+def _markdown_table(rows: list[dict[str, Any]]) -> str:
+    """A Markdown table of the rows; cell text is escaped so that data cannot break the layout."""
+    if not rows:
+        return "no rows"
+    lines = ["| " + " | ".join(rows[0]) + " |", "|" + " --- |" * len(rows[0])]
+    for row in rows:
+        cells = ("" if value is None else str(value) for value in row.values())
+        lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ")[:120] for cell in cells) + " |")
+    return "\n".join(lines)

@@ -1,0 +1,23 @@
+"""Stage verified_emails."""
+
+import dagster as dg
+
+from barton_pipeline import verification
+from barton_pipeline.assets.materialize import materialize_stage, stage_options
+
+PREVIEW = """
+    SELECT v.email, v.status, v.reason, v.is_role, v.mx, v.source FROM marketing.email_verification
+    v WHERE v.email IN (SELECT p.email FROM marketing.people_master p JOIN marketing.company_batches
+    b USING (company_unique_id) WHERE b.import_batch_id = %(batch)s) ORDER BY v.status, v.email
+    LIMIT %(limit)s
+"""
+
+
+@dg.asset(
+    **stage_options(
+        "enrichment", "marketing.email_verification", kinds=("postgres", "python"), deps=["enriched_contacts"]
+    )
+)
+def verified_emails(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    """Addresses checked: syntax, disposable, role account and MX. Local checks can only say invalid or unknown."""
+    return materialize_stage(context, lambda connection: verification.run(connection, context.partition_key), PREVIEW)

@@ -1,0 +1,381 @@
+"""The ``barton`` command line. Options and printing only; each command calls the module that does the work.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted. Errors go to standard error.
+"""
+
+import contextlib
+import getpass
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+from rich.table import Table
+
+from barton_pipeline import database, embedded_postgres, event_queue, migrations, reports
+from barton_pipeline.batch_keys import check_batch_key
+from barton_pipeline.errors import BartonError, InputError
+
+console = Console()
+as_json = click.option("--json", "json_output", is_flag=True, help="Print JSON for a script to read.")
+
+
+def main() -> None:
+    """Entry point: turn every expected failure into one clear line and an exit code."""
+    try:
+        barton.main(standalone_mode=False)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        sys.exit(130)
+    except BartonError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="barton-pipeline")
+def barton() -> None:
+    """Barton Pipeline: raw companies in, sniper targets out.
+
+    The database is BARTON_DATABASE_URL, or an embedded Postgres under .barton when that is not set.
+    """
+
+
+@barton.command()
+@click.option("--exit", "exit_when_done", is_flag=True, help="Stop when the targets are printed.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of the Dagster UI [default: 3000 or the next free].")
+@click.option("--timeout", default=300, show_default=True, help="Seconds to wait for the targets.")
+def demo(exit_when_done: bool, port: int | None, timeout: int) -> None:
+    """Run the main job on the sample batch: load, events, stages, sniper targets, Dagster UI."""
+    from barton_pipeline import demo as demo_module
+
+    demo_module.run(console, exit_when_done, port, timeout)
+
+
+@barton.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--batch", help="Import batch key [default: made from today's date and the file's name].")
+@click.option(
+    "--kind",
+    type=click.Choice(["companies", "people", "signals"]),
+    help="What the rows are [default: from the header].",
+)
+@as_json
+def load(file: Path, batch: str | None, kind: str | None, json_output: bool) -> None:
+    """Load a CSV or XLSX export; its rows start the pipeline by themselves."""
+    from barton_pipeline.intake.loading import load_file
+
+    migrations.ensure_migrated()
+    with contextlib.closing(database.connect()) as connection, _bar(json_output) as progress:
+        report = load_file(connection, file, kind=kind, batch=batch, progress=progress)
+    if json_output:
+        _print_json(report.to_dict())
+        return
+    _print_load_report(report.to_dict())
+
+
+@contextlib.contextmanager
+def _bar(hidden: bool) -> Any:
+    with Progress(
+        "loading", BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),
+        console=Console(stderr=True), transient=True, disable=hidden,
+    ) as progress:  # fmt: skip
+        task = progress.add_task("loading", total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _print_load_report(report: dict[str, Any]) -> None:
+    if report["already_loaded"]:
+        console.print(f"This file is already loaded as batch [bold]{report['batch']}[/]; nothing was done.")
+        return
+    console.print(
+        f"Batch [bold]{report['batch']}[/]: {report['loaded']:,} {report['kind']} loaded, {report['rejected']:,} "
+        f"rejected, {report['blank']:,} blank, of {report['rows_read']:,} rows ({report['source']} export)."
+    )
+    mapping = report["mapping"]
+    table = Table("field", "column", title="How the columns were read", title_justify="left")
+    for field, column in mapping["columns"].items():
+        table.add_row(field, _cell(", ".join(column)))
+    console.print(table)
+    if mapping.get("unused"):
+        console.print(f"Kept in raw only: {', '.join(map(str, mapping['unused']))}", style="dim", markup=False)
+    for note in report["notes"]:
+        console.print(note, style="yellow", markup=False)
+    for rejected in report["rejected_sample"]:
+        console.print(f"Line {rejected['line_number']}: {rejected['reason']}: {rejected['details']}", markup=False)
+    if report["rejected"] > len(report["rejected_sample"]):
+        console.print("All rejected lines: SELECT * FROM intake.rejected_rows;")
+    console.print(f"Follow it with: barton status {report['batch']}", style="dim")
+
+
+@barton.command()
+@click.argument("batch")
+@as_json
+def run(batch: str, json_output: bool) -> None:
+    """Run all stages and checks of BATCH here and now, without the daemon."""
+    from barton_pipeline import batch_run
+
+    migrations.ensure_migrated()
+    check_batch_key(batch)
+    with database.transaction() as connection:
+        event_queue.check_known_batch(connection, batch)
+    outcome = batch_run.run_batch(batch, console if not json_output else Console(stderr=True))
+    if json_output:
+        _print_json(outcome)
+    else:
+        print_batch(batch)
+    if not outcome["success"]:
+        raise BartonError(f"Batch {batch} did not finish: {outcome['problem']} Details: barton errors --batch {batch}")
+
+
+@barton.command()
+@click.argument("batch", required=False)
+@as_json
+def status(batch: str | None, json_output: bool) -> None:
+    """Show the batches and the event queue, or one BATCH stage by stage."""
+    if batch:
+        check_batch_key(batch)
+        with database.transaction() as connection:
+            event_queue.check_known_batch(connection, batch)
+            if json_output:
+                _print_json(
+                    {
+                        "stages": reports.batch_stages(connection, batch),
+                        "reasons": reports.rejections(connection, batch),
+                    }
+                )
+                return
+        print_batch(batch)
+        return
+    with database.transaction() as connection:
+        found = {"batches": reports.batches(connection), "queue": reports.queue(connection)}
+        open_errors = len(reports.errors(connection, limit=1000))
+    if json_output:
+        _print_json({**found, "open_errors": open_errors})
+        return
+    print_rows(
+        "Batches",
+        found["batches"],
+        ["batch", "state", "rows", "rejected", "companies", "slots", "targets", "last_stage"],
+    )
+    print_rows("Pending events", found["queue"], ["event_type", "pending_count", "oldest_age_minutes"])
+    console.print(f"Open errors: {open_errors}{' (barton errors)' if open_errors else ''}")
+
+
+def print_batch(batch: str) -> None:
+    """The report of one batch: stages with counts, reasons of rejected rows."""
+    with database.transaction() as connection:
+        stages = reports.batch_stages(connection, batch)
+        reasons = reports.rejections(connection, batch)
+    print_rows(f"Batch {batch}", stages, ["stage", "rows_in", "rows_out", "rows_rejected", "seconds"])
+    if reasons:
+        print_rows("Reasons given to intake rows", reasons, ["reason", "rows", "in_rejected_rows", "sample"])
+
+
+def print_rows(title: str, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
+    """A table of the rows; nothing is interpreted as markup."""
+    table = Table(*columns, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*(_cell(row[column]) for column in columns))
+    console.print(table)
+
+
+def _cell(value: Any) -> str:
+    from rich.markup import escape
+
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    if hasattr(value, "strftime"):
+        return str(value.strftime("%Y-%m-%d %H:%M:%S"))
+    return escape(f"{value:,}" if isinstance(value, int) else str(value))
+
+
+@barton.command()
+@click.option("--batch", help="Only targets this batch mentions.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most this many.")
+@click.option(
+    "--csv",
+    "csv_file",
+    type=click.File("w", encoding="utf-8"),
+    help="Write CSV to a file, or - for standard output.",
+)
+@as_json
+def targets(batch: str | None, limit: int | None, csv_file: Any, json_output: bool) -> None:
+    """Print the sniper targets, best first."""
+    with database.transaction() as connection:
+        if batch:
+            event_queue.check_known_batch(connection, check_batch_key(batch))
+        found = reports.targets(connection, batch, limit)
+    if csv_file:
+        reports.write_csv(found, csv_file)
+    elif json_output:
+        _print_json(found)
+    else:
+        print_targets(found)
+
+
+def print_targets(found: list[dict[str, Any]], at_most: int = 40) -> None:
+    """The targets as a table, with the reasons in words."""
+    table = Table(
+        "company",
+        "place",
+        "PLE",
+        "BIT",
+        "contacts",
+        "why",
+        title=f"Sniper targets: {len(found)}",
+        title_justify="left",
+    )
+    for row in found[:at_most]:
+        contacts = [name for name in (row["ceo"], row["cfo"], row["hr"]) if name]
+        table.add_row(
+            _cell(row["company_name"]),
+            _cell(", ".join(filter(None, (row["city"], row["state"]))) or None),
+            f"{row['ple_score']:.2f}",
+            f"{row['bit_intent_score']:.2f}",
+            _cell(", ".join(contacts) or None),
+            _cell("; ".join(str(reason) for reason in row["reasons"][:3])),
+        )
+    console.print(table)
+    if len(found) > at_most:
+        console.print(f"… and {len(found) - at_most} more: barton targets --csv targets.csv", style="dim")
+
+
+@barton.command()
+@click.option("--batch", help="Only errors of this batch.")
+@click.option("--resolve", "resolve_id", type=int, help="Close the error with this id.")
+@click.option("--notes", help="What was done about it (with --resolve).")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(min=1))
+@as_json
+def errors(batch: str | None, resolve_id: int | None, notes: str | None, limit: int, json_output: bool) -> None:
+    """Show open errors, worst first, or close one."""
+    with database.transaction() as connection:
+        if resolve_id is not None:
+            reports.resolve_error(connection, resolve_id, getpass.getuser(), notes)
+            console.print(f"Error {resolve_id} is closed.")
+            return
+        found = reports.errors(connection, limit, batch)
+    if json_output:
+        _print_json(found)
+        return
+    print_rows(
+        "Open errors",
+        found,
+        ["id", "severity", "event_type", "import_batch_id", "error_message", "created_at"],
+    )
+
+
+@barton.command()
+@click.argument("batch", required=False)
+@click.option("--all", "every", is_flag=True, help="Requeue the dead letters of every batch.")
+def retry(batch: str | None, every: bool) -> None:
+    """Requeue the dead letters of BATCH, or run it again from the start when it has none."""
+    if bool(batch) == every:
+        raise InputError("Name one batch, or say --all; see the batches with: barton status")
+    with database.transaction() as connection:
+        if batch:
+            event_queue.check_known_batch(connection, check_batch_key(batch))
+        requeued = event_queue.requeue(connection, batch)
+        if batch and not requeued:
+            event_queue.start_over(connection, batch)
+    if batch and not requeued:
+        console.print(f"Batch {batch} had no failed events; it is queued to run again from the start.")
+    else:
+        console.print(f"{requeued} failed event(s) are pending again.")
+
+
+@barton.command()
+@click.option("--type", "event_type", help="Only events of this type.")
+@click.option("--batch", help="Only events of this batch.")
+@click.option("--for", "seconds", type=float, help="Stop after this many seconds [default: until Ctrl-C].")
+@as_json
+def listen(event_type: str | None, batch: str | None, seconds: float | None, json_output: bool) -> None:
+    """Print events as they are raised; reconnects by itself."""
+    deadline = time.monotonic() + seconds if seconds is not None else float("inf")
+    for event in event_queue.follow(deadline):
+        if (event_type and event["event_type"] != event_type) or (batch and event["import_batch_id"] != batch):
+            continue
+        if json_output:
+            click.echo(json.dumps(event, default=str))
+        else:
+            click.echo(
+                f"{event['created_at']:%H:%M:%S.%f}  {event['id']:>8}  {event['event_type']:<24} "
+                f"{event['import_batch_id'] or '–':<28} rows {event['n_rows']}"
+            )
+
+
+@barton.command()
+@click.option("--to", type=int, help="Apply up to this migration.")
+@click.option("--down-to", type=int, help="Undo every migration above this one; 0 removes everything.")
+@click.option("--yes", is_flag=True, help="Do not ask before undoing (undoing deletes data).")
+def migrate(to: int | None, down_to: int | None, yes: bool) -> None:
+    """Bring the schema up to date, or undo migrations."""
+    if down_to is not None:
+        if to is not None:
+            raise InputError("Say --to or --down-to, not both")
+        if not yes:
+            click.confirm(
+                f"Undo every migration above {down_to} in {database.redact(database.database_url())}? Data is lost.",
+                abort=True,
+            )
+        done = migrations.migrate_down(down_to)
+    else:
+        done = migrations.migrate(to=to)
+    verb = "undone" if down_to is not None else "applied"
+    for migration in done:
+        console.print(f"{verb}: {migration.version:04d} {migration.name}")
+    if not done:
+        console.print("Nothing to do: the schema is already there.")
+
+
+@barton.command()
+@as_json
+def doctor(json_output: bool) -> None:
+    """Check the installation and say what to do about what is wrong."""
+    from barton_pipeline import doctor as doctor_module
+
+    findings = doctor_module.examine()
+    if json_output:
+        _print_json([finding.__dict__ for finding in findings])
+    else:
+        table = Table("", "check", "finding", "what to do")
+        for finding in findings:
+            table.add_row(
+                {"ok": "✓", "warning": "!", "error": "✗"}[finding.state],
+                finding.name,
+                _cell(finding.found),
+                _cell(finding.remedy or None),
+            )
+        console.print(table)
+    if any(finding.state == "error" for finding in findings):
+        raise click.exceptions.Exit(1)
+
+
+@barton.command()
+def stop() -> None:
+    """Stop the embedded Postgres (data stays)."""
+    embedded_postgres.stop()
+    console.print("The embedded Postgres is stopped.")
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, default=str, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""The only wiring: assets, checks, jobs, sensors and resources put together."""
+
+from typing import Any
+
+import dagster as dg
+
+from barton_pipeline.assets import ALL_ASSETS
+from barton_pipeline.checks import ALL_CHECKS, EXPECTATION_CHECKS
+from barton_pipeline.jobs import expectations_job, pipeline_job
+from barton_pipeline.resources import Database
+from barton_pipeline.sensors import ALL_SENSORS
+
+
+def build_definitions(**resources: Any) -> dg.Definitions:
+    """The project's definitions; ``resources`` override the defaults by key (``database``)."""
+    return dg.Definitions(
+        assets=ALL_ASSETS,
+        asset_checks=[*ALL_CHECKS, *EXPECTATION_CHECKS],
+        jobs=[pipeline_job, expectations_job],
+        sensors=ALL_SENSORS,
+        resources={"database": Database(), **resources},
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions()

@@ -1,0 +1,173 @@
+"""``barton doctor``: everything a support engineer would ask, with what to do about each answer."""
+
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from barton_pipeline import database, embedded_postgres, migrations, reports
+from barton_pipeline.errors import BartonError
+
+OLDEST_POSTGRES = 150000
+FREE_DISK_GB = 1.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check: ``state`` is ok, warning or error; ``remedy`` says what to do when it is not ok."""
+
+    name: str
+    state: str
+    found: str
+    remedy: str = ""
+
+
+def examine() -> list[Finding]:
+    """All checks; one that cannot be made because an earlier one failed is reported as an error too."""
+    return [_guarded(name, check) for name, check in CHECKS.items()]
+
+
+def _guarded(name: str, check: Callable[[str], Finding]) -> Finding:
+    try:
+        return check(name)
+    except BartonError as error:
+        return Finding(name, "error", str(error), "See the message; then run barton doctor again.")
+    except Exception as error:
+        return Finding(name, "error", f"{type(error).__name__}: {error}", "Mend this first; later checks depend on it.")
+
+
+def _python(name: str) -> Finding:
+    return Finding(name, "ok", f"Python {sys.version.split()[0]}, barton-pipeline {metadata.version('barton-pipeline')}, "
+                   f"dagster {metadata.version('dagster')}")  # fmt: skip
+
+
+def _server(name: str) -> Finding:
+    url = database.database_url()
+    with database.transaction(url) as connection:
+        version = connection.server_version
+    kind = (
+        "BARTON_DATABASE_URL"
+        if os.environ.get("BARTON_DATABASE_URL")
+        else f"embedded, {embedded_postgres.data_directory()}"
+    )
+    found = f"{database.redact(url)} ({kind}), server version {version // 10000}"
+    if version < OLDEST_POSTGRES:
+        return Finding(name, "error", found, "Use Postgres 15 or later.")
+    return Finding(name, "ok", found)
+
+
+def _schema(name: str) -> Finding:
+    with database.transaction() as connection:
+        have = migrations.applied(connection)
+    missing = [migration.up.name for migration in migrations.available() if migration.version not in have]
+    if missing:
+        return Finding(name, "error", f"{len(missing)} migration(s) missing: {', '.join(missing)}", "barton migrate")
+    return Finding(name, "ok", f"{len(have)} migrations applied")
+
+
+def _roles(name: str) -> Finding:
+    with database.transaction() as connection:
+        rows = reports.query(connection, "SELECT rolname FROM pg_roles WHERE rolname LIKE 'barton\\_%%'")
+    missing = {"barton_owner", "barton_app", "barton_readonly"} - {row["rolname"] for row in rows}
+    if missing:
+        return Finding(
+            name,
+            "warning",
+            f"missing: {', '.join(sorted(missing))}",
+            "Let a user with CREATEROLE run barton migrate.",
+        )
+    return Finding(name, "ok", "barton_owner, barton_app and barton_readonly exist")
+
+
+def _triggers(name: str) -> Finding:
+    with database.transaction() as connection:
+        rows = reports.query(
+            connection,
+            "SELECT tgname, tgenabled FROM pg_trigger WHERE tgfoid = to_regprocedure('marketing.raise_events()')",
+        )
+    disabled = [row["tgname"] for row in rows if row["tgenabled"] == "D"]
+    if disabled or not rows:
+        return Finding(
+            name,
+            "error",
+            f"disabled: {', '.join(disabled) or 'all missing'}",
+            "ALTER TABLE … ENABLE TRIGGER …, or barton migrate.",
+        )
+    return Finding(name, "ok", f"{len(rows)} event triggers enabled")
+
+
+def _queue(name: str) -> Finding:
+    with database.transaction() as connection:
+        rows = reports.query(
+            connection,
+            """
+            SELECT count(*) FILTER (WHERE status = 'pending') AS pending,
+                   count(*) FILTER (WHERE status = 'failed') AS failed,
+                   coalesce(extract(epoch FROM now() - min(created_at)
+                       FILTER (WHERE status = 'pending' AND available_at <= now())), 0) AS age,
+                   pg_notification_queue_usage() AS usage
+            FROM marketing.pipeline_events WHERE status IN ('pending', 'failed')
+            """,
+        )
+    (row,) = rows
+    found = (
+        f"{row['pending']} pending (oldest {row['age']:.0f} s), {row['failed']} failed, "
+        f"notification queue {row['usage']:.0%} full"
+    )
+    if row["failed"]:
+        return Finding(name, "warning", found, "barton errors; mend the cause; barton retry BATCH")
+    if row["age"] > 600:
+        return Finding(
+            name,
+            "warning",
+            found,
+            "Is the Dagster daemon running (dagster dev), and the event_queue_sensor on?",
+        )
+    return Finding(name, "ok", found)
+
+
+def _dagster(name: str) -> Finding:
+    from barton_pipeline.instance.local import local_instance
+
+    with local_instance() as instance:
+        statuses = instance.get_daemon_statuses()
+        alive = [kind for kind, status in statuses.items() if status.healthy]
+    if not alive:
+        return Finding(name, "warning", "storage works; no daemon is running", "Start it with: dagster dev")
+    return Finding(name, "ok", f"storage works; daemons alive: {', '.join(sorted(alive))}")
+
+
+def _disk(name: str) -> Finding:
+    free = shutil.disk_usage(Path.cwd()).free / 1e9
+    state = "ok" if free > FREE_DISK_GB else "error"
+    return Finding(name, state, f"{free:.1f} GB free here", "" if state == "ok" else "Free some disk space.")
+
+
+def _dns(name: str) -> Finding:
+    from barton_pipeline.email_checks import MxLookup
+
+    if MxLookup(timeout_seconds=2.0).available():
+        return Finding(name, "ok", f"DNS answers on {socket.gethostname()}")
+    return Finding(
+        name,
+        "warning",
+        "DNS does not answer: MX records are not looked up",
+        "Addresses stay unknown until DNS is there.",
+    )
+
+
+CHECKS: dict[str, Callable[[str], Finding]] = {
+    "versions": _python,
+    "disk": _disk,
+    "database": _server,
+    "schema": _schema,
+    "roles": _roles,
+    "triggers": _triggers,
+    "event queue": _queue,
+    "dagster": _dagster,
+    "dns": _dns,
+}

@@ -1,0 +1,27 @@
+"""The Dagster instance of this folder, as ``dagster dev`` uses it, for commands that run without the daemon."""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.instance.ref import InstanceRef
+
+from barton_pipeline.embedded_postgres import home
+from barton_pipeline.errors import InputError
+
+
+def local_instance() -> dg.DagsterInstance:
+    """DAGSTER_HOME's instance, else the one ``./dagster.yaml`` describes; use it as a context manager.
+
+    Raises InputError outside a folder with a dagster.yaml.
+    """
+
+    if os.environ.get("DAGSTER_HOME"):
+        return dg.DagsterInstance.get()
+    if not Path("dagster.yaml").is_file():
+        raise InputError(
+            f"There is no dagster.yaml in {Path.cwd()}. Run barton from the project's folder, or set DAGSTER_HOME."
+        )
+    base = home() / "dagster"
+    base.mkdir(parents=True, exist_ok=True)
+    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(base), config_dir=str(Path.cwd())))

@@ -1,0 +1,266 @@
+"""One file into the intake tables: read, mapped and COPYed in one transaction, every record accounted for.
+
+Belongs here: the transaction, the COPY stream, the register of files and of rejected rows. Not here: parsing
+files (readers.py), the meaning of columns (mapping.py), judging values (the stages).
+"""
+
+import hashlib
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from json.encoder import encode_basestring as _json_string
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+from psycopg2.extras import Json
+
+from barton_pipeline.batch_keys import check_batch_key, new_batch_key
+from barton_pipeline.errors import DatabaseError, InputError
+from barton_pipeline.intake.mapping import Mapping, check_kind, guess_kind, map_columns
+from barton_pipeline.intake.readers import RejectedRow, Table, open_file, open_table
+
+TABLES = {
+    "companies": "intake.company_raw_intake",
+    "people": "intake.people_raw_intake",
+    "signals": "intake.signals_raw_intake",
+}
+CHUNK_BYTES = 32_768
+REJECTED_SAMPLE = 10
+# "-3d" in a signal's date: three days before loading (columns.yaml)
+DAYS_AGO = re.compile(r"-([0-9]{1,5})d")
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class LoadReport:
+    """What became of a file. rows_read = loaded + rejected; blank records are counted apart.
+
+    ``mapping`` is ``Mapping.to_dict()``; ``rejected_sample`` holds the first rejected records (all are in
+    intake.rejected_rows); ``already_loaded`` means the same content was there and nothing was done.
+    """
+
+    batch: str
+    kind: str
+    source: str
+    file: str
+    sha256: str
+    mapping: dict[str, Any]
+    rows_read: int = 0
+    loaded: int = 0
+    rejected: int = 0
+    blank: int = 0
+    already_loaded: bool = False
+    notes: list[str] = field(default_factory=list)
+    rejected_sample: list[RejectedRow] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON-ready values."""
+        return {**asdict(self), "rejected_sample": [row._asdict() for row in self.rejected_sample]}
+
+
+def load_file(
+    connection: Connection,
+    path: Path | str,
+    *,
+    kind: str | None = None,
+    batch: str | None = None,
+    progress: Progress | None = None,
+) -> LoadReport:
+    """Load a CSV, TSV or XLSX export into its intake table in one transaction, which it commits.
+
+    When not given, kind (companies, people, signals) is guessed from the header and batch made from the file
+    name. The same content under the same batch and kind again changes nothing. progress gets (bytes done,
+    bytes total).
+    Raises InputError (file, kind, batch) or DatabaseError; then nothing was loaded.
+    """
+    path = Path(path)
+    if batch is not None:
+        check_batch_key(batch)
+    if kind is not None:
+        check_kind(kind)
+    try:
+        with open_file(path) as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            with open_table(file, path.name) as table:
+                mapping = map_columns(table.header, kind or guess_kind(table.header))
+                with connection, connection.cursor() as cursor:
+                    return _load(cursor, table, mapping, sha256, batch, progress or _no_progress)
+    except OSError as error:
+        raise InputError(f"Reading {path} failed: {error.strerror or error}. Nothing was loaded.") from error
+    except psycopg2.Error as error:
+        raise DatabaseError(f"Loading {path.name} failed, nothing was loaded: {str(error).strip()}") from error
+
+
+def _load(
+    cursor: Cursor, table: Table, mapping: Mapping, sha256: str, batch: str | None, progress: Progress
+) -> LoadReport:
+    # two loaders of the same content wait for each other; the second one then sees what the first one did
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [sha256])
+    earlier = _loaded_before(cursor, mapping.kind, sha256, batch)
+    if earlier is not None:
+        return earlier
+    batch = batch or _new_batch(cursor, Path(table.name).stem)
+    report = LoadReport(batch, mapping.kind, mapping.source, table.name, sha256, mapping.to_dict())
+
+    progress(0, table.bytes_total)
+    with tempfile.SpooledTemporaryFile(max_size=1_000_000) as rejected:
+        stream = _CopyStream(_intake_lines(table, mapping, report, rejected), table, progress)
+        fields = [*mapping.columns, *_constants(mapping, report), "source_row", "raw"]
+        _copy(cursor, TABLES[mapping.kind], fields, stream)
+        report.rows_read = report.loaded + report.rejected
+        report.blank, report.notes = table.blank, table.notes
+        cursor.execute(
+            """INSERT INTO intake.loaded_files (import_batch_id, kind, file_name, sha256, source, rows_read,
+                   rows_loaded, rows_rejected, rows_blank, column_mapping)
+               VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id""",
+            [batch, report.kind, _text(report.file), sha256, report.source, report.rows_read, report.loaded,
+             report.rejected, report.blank, Json(report.mapping)],
+        )  # fmt: skip
+        row = cursor.fetchone()
+        assert row is not None
+        if report.rejected:
+            rejected.seek(0)
+            lines = (b"%d\t%s" % (row[0], line) for line in rejected)
+            columns = ["file_id", "line_number", "reason", "details", "raw"]
+            _copy(cursor, "intake.rejected_rows", columns, _CopyStream(lines))
+    progress(table.bytes_total, table.bytes_total)
+    return report
+
+
+def _loaded_before(cursor: Cursor, kind: str, sha256: str, batch: str | None) -> LoadReport | None:
+    cursor.execute(
+        """SELECT import_batch_id, kind, source, file_name, sha256, column_mapping, rows_read, rows_loaded,
+                  rows_rejected, rows_blank
+           FROM intake.loaded_files
+           WHERE kind = %s AND sha256 = %s AND import_batch_id = coalesce(%s, import_batch_id)
+           ORDER BY id DESC LIMIT 1""",
+        [kind, sha256, batch],
+    )
+    row = cursor.fetchone()
+    if row is None:
+        return None
+    report = LoadReport(*row)
+    report.already_loaded = True
+    return report
+
+
+class _BatchesInUse:
+    """The batch keys any row or file has, asked one at a time (a Container for new_batch_key)."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        self._cursor = cursor
+
+    def __contains__(self, key: object) -> bool:
+        tables = ["intake.loaded_files", *TABLES.values()]
+        exists = " OR ".join(f"EXISTS (SELECT FROM {table} WHERE import_batch_id = %(key)s)" for table in tables)
+        self._cursor.execute(f"SELECT {exists}", {"key": key})
+        row = self._cursor.fetchone()
+        return row is not None and bool(row[0])
+
+
+def _new_batch(cursor: Cursor, stem: str) -> str:
+    # different files of one name take their numbers one after the other; two such loads at once do so in turn
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('barton new batch', 0))")
+    return new_batch_key(stem, date.today(), _BatchesInUse(cursor))
+
+
+def _constants(mapping: Mapping, report: LoadReport) -> dict[str, str]:
+    """Columns with one value for the whole file; a source_system column of the file goes before ours."""
+    constants = {"import_batch_id": report.batch, "source_file": _text(report.file)}
+    return constants if "source_system" in mapping.columns else {**constants, "source_system": mapping.source}
+
+
+def _intake_lines(table: Table, mapping: Mapping, report: LoadReport, rejected: Any) -> Iterator[bytes]:
+    """COPY lines of the rows; rejected records are counted in report and written to rejected."""
+    # a template filled with JSON strings is thrice as fast as encoding a dict per row
+    raw_of = "{" + ", ".join(f"{_json_string(name)}: ".replace("%", "%%") + "%s" for name in table.header) + "}"
+    now = datetime.now(UTC)
+    firsts = [indexes[0] for indexes in mapping.columns.values()]
+    others = [(cell, indexes[1:]) for cell, indexes in enumerate(mapping.columns.values()) if indexes[1:]]
+    occurred_at = list(mapping.columns).index("occurred_at") if "occurred_at" in mapping.columns else None
+    constants = "\t".join(map(_escape, _constants(mapping, report).values()))
+    for record in table.rows():
+        if isinstance(record, RejectedRow):
+            report.rejected += 1
+            if report.rejected <= REJECTED_SAMPLE:
+                report.rejected_sample.append(record)
+            details = "\t".join([record.reason, _escape(record.details), _escape(record.raw)])
+            rejected.write(f"{record.line_number}\t{details}\n".encode("utf-8", "replace"))
+            continue
+        number, values = record
+        cells = [values[first].strip() for first in firsts]
+        for cell, indexes in others:
+            cells[cell] = cells[cell] or next((text for i in indexes if (text := values[i].strip())), "")
+        if occurred_at is not None:
+            cells[occurred_at] = _moment(cells[occurred_at], now)
+        joined = "".join(cells)
+        if "\\" in joined or "\n" in joined or "\t" in joined or "\r" in joined:
+            cells = [_escape(cell) for cell in cells]
+        raw = (raw_of % tuple(map(_json_string, values))).replace("\\", "\\\\")
+        row = "\t".join([cell or "\\N" for cell in cells])
+        yield f"{row}\t{constants}\t{number}\t{raw}\n".encode("utf-8", "replace")
+        report.loaded += 1
+
+
+def _moment(text: str, now: datetime) -> str:
+    """An offset such as "-3d" as the ISO timestamp it means; any other text as it is."""
+    ago = DAYS_AGO.fullmatch(text)
+    return (now - timedelta(days=int(ago[1]))).isoformat(timespec="seconds") if ago else text
+
+
+def _escape(text: str) -> str:
+    """Text as COPY's text format wants it (never NULL)."""
+    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def _text(name: str) -> str:
+    """A file name as Postgres can store it: bytes that are not text become '?'."""
+    return name.encode("utf-8", "replace").decode()
+
+
+class _CopyStream:
+    """What copy_expert reads from: lines, in chunks of about CHUNK_BYTES whatever size is asked for.
+
+    psycopg2 turns an exception in read() into a database error, so the original is kept in ``error``.
+    """
+
+    def __init__(self, lines: Iterator[bytes], table: Table | None = None, progress: Progress | None = None) -> None:
+        self._lines = lines
+        self._table = table
+        self._progress = progress
+        self.error: BaseException | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            lines, length = [], 0
+            for line in self._lines:
+                lines.append(line)
+                length += len(line)
+                if length >= CHUNK_BYTES:
+                    break
+            if self._table is not None and self._progress is not None:
+                self._progress(self._table.bytes_done, self._table.bytes_total)
+            return b"".join(lines)
+        except BaseException as error:
+            self.error = error
+            raise
+
+
+def _copy(cursor: Cursor, table: str, columns: list[str], stream: _CopyStream) -> None:
+    statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN WITH (FORMAT text, ENCODING 'UTF8')"
+    try:
+        cursor.copy_expert(statement, stream)  # type: ignore[arg-type]  # psycopg2 calls read() only
+    except psycopg2.Error:
+        if stream.error is not None:
+            raise stream.error from None
+        raise
+
+
+def _no_progress(done: int, total: int) -> None:
+    pass

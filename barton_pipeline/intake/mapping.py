@@ -1,0 +1,153 @@
+"""What the columns of an export mean: from header names to the intake tables' fields, as columns.yaml says.
+
+Belongs here: matching of names, recognising the source and the kind of file. Not here: reading values.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from barton_pipeline.errors import InputError
+
+KINDS = ("companies", "people", "signals")
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """Which header columns feed which field of one kind of file.
+
+    ``columns`` maps a field to the 0-based indexes of its columns, the best first; the first non-empty
+    one gives the value. ``unused`` are the header names no field uses (their values stay in raw only).
+    """
+
+    kind: str
+    source: str
+    header: tuple[str, ...]
+    columns: dict[str, tuple[int, ...]]
+
+    @property
+    def unused(self) -> list[str]:
+        used = {index for indexes in self.columns.values() for index in indexes}
+        return [name for index, name in enumerate(self.header) if index not in used]
+
+    def to_dict(self) -> dict[str, Any]:
+        """``{"columns": {field: [header, …]}, "unused": [header, …]}``, as shown to people and stored."""
+        columns = {field: [self.header[index] for index in indexes] for field, indexes in self.columns.items()}
+        return {"columns": columns, "unused": self.unused}
+
+
+def guess_kind(header: Sequence[str]) -> str:
+    """companies, unless a signal type column says signals or a person's name or title says people."""
+    present = set(_keys(header))
+    fields = _configuration()["kinds"]
+    if present & set(map(name_key, fields["signals"]["signal_type"]["names"])):
+        return "signals"
+    person = {
+        name_key(name)
+        for field in ("first_name", "last_name", "full_name", "title")
+        for name in fields["people"][field]["names"]
+    }
+    company = set(map(name_key, fields["people"]["company"]["names"]))
+    email = set(map(name_key, fields["people"]["email"]["names"]))
+    if present & person or ("name" in present and present & company and present & email):
+        return "people"
+    return "companies"
+
+
+def recognise_source(header: Sequence[str]) -> str:
+    """apollo, hubspot, sales_navigator, linkedin, clay, hunter, or plain."""
+    present = set(_keys(header))
+    for source, entry in _configuration()["sources"].items():
+        if any(present.issuperset(map(name_key, names)) for names in entry["signature"]):
+            return str(source)
+    return "plain"
+
+
+def map_columns(header: Sequence[str], kind: str) -> Mapping:
+    """Give each field of kind its columns. Raises InputError when one that kind needs is missing."""
+    check_kind(kind)
+    source = recognise_source(header)
+    by_key: dict[str, list[int]] = {}
+    for index, key in enumerate(_keys(header)):
+        by_key.setdefault(key, []).append(index)
+    by_key.pop("", None)
+
+    special = _configuration()["sources"].get(source, {}).get("columns", {}).get(kind, {})
+    fields = _configuration()["kinds"][kind]
+    columns: dict[str, tuple[int, ...]] = {}
+    for field in special:
+        _claim(columns, field, special[field], by_key)
+    for field, entry in fields.items():
+        _claim(columns, field, entry["names"], by_key)
+    for field, entry in fields.items():
+        if field not in columns:
+            found = [name for name in entry.get("fallback", []) if name_key(name) in by_key]
+            _claim(columns, field, found[:1], by_key)
+
+    mapping = Mapping(kind, source, tuple(header), {field: columns[field] for field in fields if field in columns})
+    _require(mapping)
+    return mapping
+
+
+def check_kind(kind: str) -> str:
+    """Return kind, one of KINDS; raise InputError otherwise."""
+    if kind not in KINDS:
+        raise InputError(f"{kind!r} is not a kind of file; use one of {', '.join(KINDS)}.")
+    return kind
+
+
+def name_key(name: str) -> str:
+    """What is left of a column name when case, spaces and punctuation do not count."""
+    return "".join(character for character in name.casefold() if character.isalnum())
+
+
+def _keys(header: Sequence[str]) -> Iterator[str]:
+    """Name keys of a header in which the reader wrote a repeated name as "Name (2)"."""
+    names = set(header)
+    for name in header:
+        base, _, count = name.rpartition(" (")
+        repeated = base in names and count.endswith(")") and count[:-1].isdigit()
+        yield name_key(base if repeated else name)
+
+
+def _claim(columns: dict[str, tuple[int, ...]], field: str, names: Sequence[str], by_key: dict[str, list[int]]) -> None:
+    indexes = [index for name in names for index in by_key.pop(name_key(name), [])]
+    if indexes:
+        columns[field] = columns.get(field, ()) + tuple(indexes)
+
+
+def _require(mapping: Mapping) -> None:
+    has = mapping.columns.keys()
+    if mapping.kind == "companies":
+        needed = {"a company name": ["company"]}
+    elif mapping.kind == "people":
+        needed = {
+            "a person's name or e-mail address": ["full_name", "first_name", "last_name", "email"],
+            "the person's company (its name or website)": ["company", "website"],
+        }
+    else:
+        needed = {
+            "the signal's type": ["signal_type"],
+            "the company (its name, website or Barton ID)": ["company", "website", "company_unique_id"],
+        }
+    for what, fields in needed.items():
+        if has & set(fields):
+            continue
+        entries = [_configuration()["kinds"][mapping.kind][field] for field in fields]
+        accepted = [name for entry in entries for name in [*entry["names"], *entry.get("fallback", [])]]
+        seen = ", ".join(repr(name[:60]) for name in mapping.header[:60])
+        raise InputError(
+            f"No column for {what}, which a file of {mapping.kind} needs. Its columns are {seen}. "
+            f"Rename the right one to one of: {', '.join(accepted)}; or give another --kind."
+        )
+
+
+@cache
+def _configuration() -> dict[str, Any]:
+    text = resources.files("barton_pipeline.intake").joinpath("columns.yaml").read_text(encoding="utf-8")
+    configuration: dict[str, Any] = yaml.safe_load(text)
+    return configuration

@@ -1,0 +1,159 @@
+"""Sensors: events become runs, and runs that died give their events back.
+
+The rules of the queue are in ``event_queue``; here is only what needs Dagster: which runs exist and how they ended.
+"""
+
+import contextlib
+import threading
+import time
+
+import dagster as dg
+from dagster._core.storage.tags import PARTITION_NAME_TAG
+from psycopg2.extensions import connection as Connection
+
+from barton_pipeline import event_queue
+from barton_pipeline.assets.materialize import LEASE_TAG
+from barton_pipeline.batches import add_batch
+from barton_pipeline.database import connect
+from barton_pipeline.jobs import expectations_job, pipeline_job
+from barton_pipeline.resources import Database
+from barton_pipeline.stages import stages_from
+
+# A batch of this many rows gets priority 0; each tenfold fewer rows one more, so small new batches go first.
+BULK_ROWS = 100_000
+# A failed connection is tried again on the next tick; the table is polled meanwhile.
+_listener_lock = threading.Lock()
+_listener: list[Connection] = []
+
+
+@dg.sensor(
+    job=pipeline_job,
+    minimum_interval_seconds=1,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Turns pending rows of marketing.pipeline_events into one run per batch.",
+)
+def event_queue_sensor(context: dg.SensorEvaluationContext, database: Database) -> dg.SensorResult:
+    """Claim the batches that have work and request a run for each; wait for a notification when there is none."""
+    deadline = time.monotonic() + event_queue.settings().listen_seconds
+    with database.transaction() as connection:
+        release_dead_runs(connection, context.instance)
+        event_queue.settle_unroutable(connection)
+    requests = _claim_ready(context, database)
+    while not requests and (remaining := deadline - time.monotonic()) > 0:
+        if _wait_for_notification(remaining):
+            requests = _claim_ready(context, database)
+    if not requests:
+        return dg.SensorResult(skip_reason="No batch has pending events that are due.")
+    return dg.SensorResult(run_requests=requests)
+
+
+def _claim_ready(context: dg.SensorEvaluationContext, database: Database) -> list[dg.RunRequest]:
+    with database.transaction() as connection:
+        ready = event_queue.ready_batches(connection, event_queue.settings().batches_per_tick)
+    requests = []
+    for batch in ready:
+        with database.transaction() as connection:
+            claim = event_queue.accept(connection, batch.import_batch_id)
+        if claim is None:
+            continue
+        add_batch(context.instance, claim.import_batch_id)
+        requests.append(_run_request(claim, batch.rows))
+    return requests
+
+
+def _run_request(claim: event_queue.Claim, rows: int) -> dg.RunRequest:
+    priority = len(str(BULK_ROWS)) - min(len(str(rows)), len(str(BULK_ROWS)))
+    return dg.RunRequest(
+        # the token is new with every attempt: Dagster's run-key dedupe is for ever and includes failed runs
+        run_key=claim.lease_token,
+        partition_key=claim.import_batch_id,
+        asset_selection=[dg.AssetKey(stage) for stage in stages_from(claim.entry_stage)],
+        tags={LEASE_TAG: claim.lease_token, "dagster/priority": str(priority)},
+    )
+
+
+def release_dead_runs(connection: Connection, instance: dg.DagsterInstance) -> int:
+    """Hand back the events of runs that ended without finishing them, or whose worker fell silent.
+
+    Returns how many leases were handed back.
+    """
+    released = 0
+    for lease in event_queue.open_leases(connection):
+        run = _run_of(lease, instance)
+        if run is None:
+            if lease.expired:
+                event_queue.fail(connection, lease.lease_token, "The requested run was never created", crashed=True)
+                released += 1
+        elif run.is_finished:
+            event_queue.fail(connection, lease.lease_token, f"Run {run.run_id} ended in {run.status.value}")
+            released += 1
+        elif lease.expired and run.status == dg.DagsterRunStatus.STARTED:
+            _bury(lease, run, connection, instance)
+            released += 1
+        elif lease.expired:  # still waiting in Dagster's own queue or starting
+            event_queue.extend(connection, lease.lease_token, run.run_id)
+    return released
+
+
+def _run_of(lease: event_queue.Lease, instance: dg.DagsterInstance) -> dg.DagsterRun | None:
+    if lease.run_id:
+        return instance.get_run_by_id(lease.run_id)
+    if not lease.expired:
+        return None
+    runs = instance.get_runs(filters=dg.RunsFilter(tags={LEASE_TAG: lease.lease_token}), limit=1)
+    return runs[0] if runs else None
+
+
+def _bury(lease: event_queue.Lease, run: dg.DagsterRun, connection: Connection, instance: dg.DagsterInstance) -> None:
+    """A worker that stopped extending its lease is dead: say so in Dagster too, or its batch stays blocked."""
+    message = f"The worker of run {run.run_id} vanished: its lease on batch {lease.import_batch_id} ran out"
+    event_queue.fail(connection, lease.lease_token, message, crashed=True)
+    event_queue.log_error(
+        connection,
+        "worker_lost",
+        f"{message}. The queue starts a new run by itself.",
+        batch=lease.import_batch_id,
+        record_id=run.run_id,
+        severity="warning",
+    )
+    instance.report_run_failed(run, message)
+
+
+def _wait_for_notification(seconds: float) -> bool:
+    """Wait on LISTEN; True when there may be news. Without a listener, sleep briefly so that polling covers."""
+    with _listener_lock:
+        if not _listener or _listener[0].closed:
+            _listener.clear()
+            try:
+                listener = connect()
+                event_queue.start_listening(listener)
+            except Exception:
+                time.sleep(min(seconds, 1.0))
+                return True
+            _listener.append(listener)
+            return True  # something may have been committed before the subscription
+        try:
+            return bool(event_queue.listen(_listener[0], seconds))
+        except Exception:
+            with contextlib.suppress(Exception):
+                _listener[0].close()
+            return True
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    monitored_jobs=[pipeline_job],
+    request_job=expectations_job,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="After a batch is done, runs its Great Expectations suites, so that they never delay the targets.",
+)
+def expectations_sensor(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
+    """Request the Great Expectations checks of the batch that has just been finished."""
+    partition = context.dagster_run.tags.get(PARTITION_NAME_TAG)
+    if not partition:
+        return dg.SkipReason("The run was not for a batch.")
+    # as a tag, because Dagster refuses a partition key for a job that holds checks only
+    return dg.RunRequest(run_key=context.dagster_run.run_id, tags={PARTITION_NAME_TAG: partition})
+
+
+ALL_SENSORS = [event_queue_sensor, expectations_sensor]

@@ -1,0 +1,215 @@
+"""The stages: their order, and running one of them on one batch inside a fenced transaction.
+
+Belongs here: what every stage shares (SQL files, lease, statistics, error log). What a single stage does is in
+``sql/stages/<stage>.sql`` and in the module of the same subject. No dagster here.
+"""
+
+import contextlib
+import json
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import connection as Connection
+from psycopg2.extras import RealDictCursor
+
+from barton_pipeline import event_queue
+from barton_pipeline.database import connect, sql_path, transaction
+
+STAGES = (
+    "raw_intake",
+    "validated_companies",
+    "company_master",
+    "company_slots",
+    "enriched_contacts",
+    "verified_emails",
+    "bit_scores",
+    "ple_scores",
+    "sniper_targets",
+)
+
+Counts = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """One run's work on one batch, as its stages see it.
+
+    ``lease_token`` fences the batch's events. ``must_hold`` is true for a run that was started for claimed events:
+    it stops when it has lost them. ``selected`` are the stages the run will execute.
+    """
+
+    import_batch_id: str
+    run_id: str
+    lease_token: str
+    must_hold: bool
+    selected: frozenset[str]
+    triggered_by: str
+
+    def ends_after(self, stage: str) -> bool:
+        """True when the run does not go on to the next stage: what is finished so far must be acknowledged."""
+        return stage == STAGES[-1] or STAGES[STAGES.index(stage) + 1] not in self.selected
+
+
+def stages_from(entry_stage: str) -> list[str]:
+    """The stage and all that follow it."""
+    return list(STAGES[STAGES.index(entry_stage) :])
+
+
+def run_sql(connection: Connection, stage: str, **parameters: Any) -> Counts:
+    """Run ``sql/stages/<stage>.sql`` with named parameters; return the row of its last statement.
+
+    The row has ``rows_in``, ``rows_out``, ``rows_rejected`` and whatever else the stage counts.
+    """
+    statement = sql_path("stages", f"{stage}.sql").read_text(encoding="utf-8")
+    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
+        cursor.execute(statement, parameters)
+        row = cursor.fetchone()
+    assert row is not None, f"sql/stages/{stage}.sql must end in a SELECT of one row"
+    return dict(row)
+
+
+def run_stage(run: StageRun, stage: str, work: Callable[[Connection], Counts]) -> Counts:
+    """Do ``work`` as ``stage`` of ``run``: one transaction with its statistics, events and acknowledgement.
+
+    Returns the stage's counts plus ``seconds``. On failure everything is rolled back, the failure is written to
+    workflow_stats and pipeline_errors, the run's events go back to the queue, and the error is raised again.
+    Raises LeaseLost, without an error row, when the run no longer holds its batch.
+    """
+    started = time.monotonic()
+    try:
+        with transaction() as connection:
+            event_queue.absorb(connection, run.lease_token, run.import_batch_id, stage, run.run_id)
+            held = event_queue.extend(connection, run.lease_token, run.run_id)
+        if run.must_hold and not held:
+            raise event_queue.LeaseLost(
+                f"Batch {run.import_batch_id} was handed back to the queue or taken over before {stage} began; "
+                "this run stops, another one does the work."
+            )
+        with _heartbeat(run), transaction() as connection:
+            _enter(connection, run)
+            counts = work(connection)
+            counts["seconds"] = round(time.monotonic() - started, 3)
+            _leave(connection, run, stage, counts)
+        return counts
+    except event_queue.LeaseLost:
+        raise
+    except BaseException as error:
+        _record_failure(run, stage, error, time.monotonic() - started)
+        raise
+
+
+def _enter(connection: Connection, run: StageRun) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended('barton.batch:' || %s, 0))", (run.import_batch_id,)
+        )
+        cursor.execute(
+            "SELECT set_config('barton.import_batch_id', %s, true), set_config('barton.lease_token', %s, true)",
+            (run.import_batch_id, run.lease_token),
+        )
+
+
+def _leave(connection: Connection, run: StageRun, stage: str, counts: Counts) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO marketing.batch_stages
+                (import_batch_id, stage, run_id, rows_in, rows_out, rows_rejected, completed_at)
+            VALUES (%(batch)s, %(stage)s, %(run)s, %(rows_in)s, %(rows_out)s, %(rows_rejected)s, clock_timestamp())
+            ON CONFLICT (import_batch_id, stage) DO UPDATE SET run_id = excluded.run_id, rows_in = excluded.rows_in,
+                rows_out = excluded.rows_out, rows_rejected = excluded.rows_rejected, completed_at = excluded.completed_at
+            """,
+            {"batch": run.import_batch_id, "stage": stage, "run": run.run_id, **counts},
+        )
+    _write_stats(connection, run, stage, "ok", counts["seconds"], None, counts)
+    if not run.ends_after(stage):
+        return
+    if stage != STAGES[-1]:
+        following = STAGES[STAGES.index(stage) + 1]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT marketing.notify_pipeline_event(%s, %s, %s)",
+                (f"continue_at_{following}", json.dumps({"record_id": run.run_id}), run.import_batch_id),
+            )
+    event_queue.finish(connection, run.lease_token, run.import_batch_id, stage, run.must_hold)
+
+
+def _write_stats(
+    connection: Connection,
+    run: StageRun,
+    stage: str,
+    status: str,
+    seconds: float,
+    error_message: str | None,
+    metadata: Counts,
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO marketing.workflow_stats
+                (workflow_name, status, duration_seconds, error_message, triggered_by, batch_id, metadata)
+            VALUES (%s, %s, %s, %s, %s, %s, %s)
+            """,
+            (
+                stage,
+                status,
+                round(seconds, 3),
+                error_message,
+                run.triggered_by,
+                run.import_batch_id,
+                json.dumps({"run_id": run.run_id, **metadata}, default=str),
+            ),
+        )
+
+
+def _record_failure(run: StageRun, stage: str, error: BaseException, seconds: float) -> None:
+    """Write what happened and give the events back. A database that is down must not hide the first error."""
+    message = " ".join(str(error).split()) or type(error).__name__
+    status = "error"
+    if isinstance(error, psycopg2.errors.QueryCanceled):
+        status = "timeout"
+    elif not isinstance(error, Exception) or isinstance(error, KeyboardInterrupt):
+        status = "cancelled"
+    with contextlib.suppress(Exception), transaction() as connection:
+        _write_stats(connection, run, stage, status, seconds, message[:2000], {})
+        event_queue.log_error(
+            connection,
+            stage,
+            f"Stage {stage} of batch {run.import_batch_id} ended in {status}: {message[:2000]}",
+            batch=run.import_batch_id,
+            record_id=run.run_id,
+            details={
+                "run_id": run.run_id,
+                "error_type": type(error).__name__,
+                "hint": getattr(getattr(error, "diag", None), "message_hint", None),
+                "traceback": "".join(traceback.format_exception(error))[-4000:],
+                "remedy": f"The queue retries by itself. By hand: barton run {run.import_batch_id}",
+            },
+        )
+        event_queue.fail(connection, run.lease_token, f"{stage}: {message}")
+
+
+@contextlib.contextmanager
+def _heartbeat(run: StageRun) -> Iterator[None]:
+    """Extend the lease from a second connection while a long stage works, so that nobody takes its batch."""
+    done = threading.Event()
+
+    def beat() -> None:
+        interval = event_queue.settings().heartbeat_seconds
+        while not done.wait(interval):
+            # a missed beat is not an error: the next one or the fence at the end decides
+            with contextlib.suppress(Exception), contextlib.closing(connect()) as connection, connection:
+                event_queue.extend(connection, run.lease_token, run.run_id)
+
+    thread = threading.Thread(target=beat, name=f"lease of {run.import_batch_id}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

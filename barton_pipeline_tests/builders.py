@@ -1,0 +1,47 @@
+"""Rows for tests, and running stages without Dagster."""
+
+import uuid
+from typing import Any
+
+from barton_pipeline import enrichment, validation, verification
+from barton_pipeline.scoring import bit, ple, targets
+from barton_pipeline.stages import STAGES, StageRun, run_sql, run_stage
+
+WORK = {
+    "raw_intake": lambda connection, batch: run_sql(connection, "raw_intake", batch=batch),
+    "validated_companies": validation.run,
+    "company_master": lambda connection, batch: run_sql(connection, "company_master", batch=batch),
+    "company_slots": lambda connection, batch: run_sql(connection, "company_slots", batch=batch),
+    "enriched_contacts": enrichment.run,
+    "verified_emails": verification.run,
+    "bit_scores": bit.run,
+    "ple_scores": ple.run,
+    "sniper_targets": targets.run,
+}
+
+
+def insert_companies(db: Any, batch: str, count: int, first: int = 1) -> None:
+    """Valid companies, each on a domain of its own."""
+    db.execute(
+        """
+        INSERT INTO intake.company_raw_intake (company, website, import_batch_id)
+        SELECT 'Company ' || n || ' Inc', 'https://www.company' || n || '.com', %s FROM generate_series(%s, %s) AS n
+        """,
+        batch,
+        first,
+        first + count - 1,
+    )
+
+
+def stage_run(batch: str, stages: tuple[str, ...] = STAGES, token: str | None = None) -> StageRun:
+    """A run started by hand, or for claimed events when a token is given."""
+    run_id = str(uuid.uuid4())
+    return StageRun(
+        batch, run_id, token or run_id, token is not None, frozenset(stages), "event" if token else "manual"
+    )
+
+
+def run_stages(batch: str, stages: tuple[str, ...] = STAGES, token: str | None = None) -> dict[str, dict[str, Any]]:
+    """Run stages in order as one run; counts by stage."""
+    run = stage_run(batch, stages, token)
+    return {stage: run_stage(run, stage, lambda connection, s=stage: WORK[s](connection, batch)) for stage in stages}

@@ -1,0 +1,213 @@
+"""Triggers raise the right events; the queue moves them as docs/event-protocol.md says."""
+
+import contextlib
+import json
+import threading
+import uuid
+
+import psycopg2
+import pytest
+
+from barton_pipeline import event_queue
+from barton_pipeline.database import transaction
+from barton_pipeline.errors import InputError
+
+from .builders import insert_companies
+
+INSERT = "INSERT INTO intake.company_raw_intake(company, website, import_batch_id) VALUES ('Test Co','https://test.com','TEST-001')"
+
+
+def events(db, **where):
+    condition = " AND ".join(f"{column} = %s" for column in where) or "true"
+    return db.query(
+        f"SELECT event_type, payload, n_rows, status, attempts FROM marketing.pipeline_events WHERE {condition} ORDER BY id",
+        *where.values(),
+    )
+
+
+def states(db) -> set[str]:
+    return {status for (status,) in db.query("SELECT DISTINCT status FROM marketing.pipeline_events")}
+
+
+def test_the_original_acceptance_statements(db) -> None:
+    db.execute(INSERT)
+    db.execute("UPDATE intake.company_raw_intake SET website = 'https://new.com' WHERE company = 'Test Co'")
+    created, updated = events(db)
+    assert (created[0], created[1]["company"], created[1]["website"]) == (
+        "company_created",
+        "Test Co",
+        "https://test.com",
+    )
+    assert (updated[0], updated[1]["website"], updated[1]["import_batch_id"]) == (
+        "company_updated",
+        "https://new.com",
+        "TEST-001",
+    )
+
+
+def test_changes_of_no_business_column_and_empty_statements_raise_nothing(db) -> None:
+    db.execute(INSERT)
+    db.execute("UPDATE intake.company_raw_intake SET validated = true, validated_at = now(), website = website")
+    db.execute("INSERT INTO intake.company_raw_intake (company, import_batch_id) SELECT 'x', 'B' WHERE false")
+    assert len(events(db)) == 1
+
+
+@pytest.mark.parametrize(("rows", "expected"), [(1, 1), (100, 100), (101, 1), (10_000, 1), (25_000, 3)])
+def test_many_rows_are_coalesced_and_none_is_uncounted(db, rows: int, expected: int) -> None:
+    insert_companies(db, "B1", rows)
+    found = events(db)
+    assert len(found) == expected
+    assert sum(event[2] for event in found) == rows
+
+
+def test_a_statement_of_several_batches_raises_events_for_each(db) -> None:
+    db.execute(
+        "INSERT INTO intake.company_raw_intake (company, import_batch_id) SELECT 'c', 'B' || n % 3 FROM generate_series(1, 900) n"
+    )
+    assert {(event[1]["import_batch_id"], event[2]) for event in events(db)} == {("B0", 300), ("B1", 300), ("B2", 300)}
+
+
+def test_rolled_back_rows_leave_no_event(db) -> None:
+    with contextlib.suppress(ZeroDivisionError), transaction(db.url) as connection, connection.cursor() as cursor:
+        cursor.execute(INSERT)
+        raise ZeroDivisionError
+    assert events(db) == []
+
+
+def test_a_nine_kilobyte_row_does_not_break_the_insert(db) -> None:
+    db.execute(
+        "INSERT INTO intake.company_raw_intake (company, website, import_batch_id) VALUES (%s, 'x.com', 'BIG')",
+        "ü" * 9000,
+    )
+    assert len(events(db)) == 1
+
+
+def test_listeners_are_woken_and_the_payload_is_small(db) -> None:
+    with contextlib.closing(db.connect()) as listener:
+        event_queue.start_listening(listener)
+        insert_companies(db, "B1", 500)
+        (payload,) = event_queue.listen(listener, 5)
+        assert len(payload) < 500 and json.loads(payload)["rows"] == 1
+
+
+def test_a_user_with_rights_on_the_table_alone_can_insert(db) -> None:
+    role = f"only_intake_{uuid.uuid4().hex[:8]}"
+    db.execute(f"CREATE ROLE {role}")
+    try:
+        db.execute(f"GRANT USAGE ON SCHEMA intake TO {role}; GRANT INSERT ON intake.company_raw_intake TO {role}")
+        db.execute(f"SET LOCAL ROLE {role}; {INSERT}")
+        assert len(events(db)) == 1
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            db.execute(f"SET LOCAL ROLE {role}; SELECT * FROM marketing.pipeline_events")
+    finally:
+        db.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def accept(db, batch: str = "B1"):
+    with transaction(db.url) as connection:
+        return event_queue.accept(connection, batch)
+
+
+def test_accept_takes_all_due_events_once(db) -> None:
+    insert_companies(db, "B1", 3)
+    with transaction(db.url) as connection:
+        (ready,) = event_queue.ready_batches(connection, 10)
+    assert (ready.import_batch_id, ready.rows) == ("B1", 3)
+    claim = accept(db)
+    assert claim is not None and claim.entry_stage == "raw_intake" and claim.events == 3
+    insert_companies(db, "B1", 1, first=50)
+    assert accept(db) is None, "a second run started while the first is at work"
+    with transaction(db.url) as connection:
+        assert event_queue.ready_batches(connection, 10) == []
+
+
+def test_eight_acceptors_at_once_make_one_claim(db) -> None:
+    insert_companies(db, "B1", 5)
+    claims, barrier = [], threading.Barrier(8)
+
+    def try_to_accept() -> None:
+        barrier.wait()
+        claims.append(accept(db))
+
+    threads = [threading.Thread(target=try_to_accept) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(claim is not None for claim in claims) == 1
+
+
+def test_finish_needs_the_token_that_holds_the_events(db) -> None:
+    insert_companies(db, "B1", 2)
+    claim = accept(db)
+    assert claim is not None
+    with pytest.raises(event_queue.LeaseLost), transaction(db.url) as connection:
+        event_queue.finish(connection, str(uuid.uuid4()), "B1", "sniper_targets", must_hold=True)
+    assert states(db) == {"processing"}
+    with transaction(db.url) as connection:
+        assert event_queue.finish(connection, claim.lease_token, "B1", "sniper_targets", must_hold=True) == 2
+    assert states(db) == {"processed"}
+
+
+def test_failures_are_delayed_then_dead_then_requeued(db) -> None:
+    insert_companies(db, "B1", 1)
+    limit = event_queue.settings().max_attempts
+    for attempt in range(1, limit + 1):
+        claim = accept(db)
+        assert claim is not None
+        with transaction(db.url) as connection:
+            retried, dead = event_queue.fail(connection, claim.lease_token, "boom")
+        assert (retried, dead) == ((1, 0) if attempt < limit else (0, 1))
+        assert accept(db) is None, "the delay was not kept"
+        db.execute("UPDATE marketing.pipeline_events SET available_at = now() WHERE status = 'pending'")
+    ((severity, message),) = db.query("SELECT severity, error_message FROM marketing.pipeline_errors")
+    assert severity == "critical" and "barton retry B1" in message
+    with transaction(db.url) as connection:
+        assert event_queue.requeue(connection, "B1") == 1
+    assert accept(db) is not None
+    assert db.value("SELECT count(*) FROM marketing.vw_unresolved_errors") == 0
+
+
+def test_an_event_that_kills_its_workers_ends_sooner(db) -> None:
+    insert_companies(db, "B1", 1)
+    for _ in range(event_queue.settings().max_crashes):
+        claim = accept(db)
+        assert claim is not None
+        with transaction(db.url) as connection:
+            event_queue.fail(connection, claim.lease_token, "vanished", crashed=True)
+        db.execute("UPDATE marketing.pipeline_events SET available_at = now() WHERE status = 'pending'")
+    assert states(db) == {"failed"}
+
+
+def test_events_no_run_can_work_on_end_visibly(db) -> None:
+    db.query("SELECT marketing.notify_pipeline_event('message_sent', '{\"record_id\": 1}', 'B1')")
+    db.query("SELECT marketing.notify_pipeline_event('signal_recorded', '{}')")
+    with transaction(db.url) as connection:
+        assert event_queue.settle_unroutable(connection) == 2
+    assert [event[3] for event in events(db)] == ["processed", "failed"]
+    assert db.value("SELECT count(*) FROM marketing.vw_unresolved_errors") == 1
+
+
+def test_half_transitions_are_impossible(db) -> None:
+    db.execute(INSERT)
+    for change in ("status = 'processing'", "status = 'processed'", "lease_token = gen_random_uuid()", "status = 'x'"):
+        with pytest.raises(psycopg2.errors.CheckViolation):
+            db.execute(f"UPDATE marketing.pipeline_events SET {change}")
+
+
+def test_helper_functions_of_the_contract(db) -> None:
+    first = db.value("SELECT marketing.notify_pipeline_event('company_created', '{\"import_batch_id\": \"B9\"}')")
+    second = db.value("SELECT marketing.notify_pipeline_event('company_created', '{}', 'B9')")
+    assert db.value("SELECT marketing.mark_event_processed(%s)", first) is True
+    assert db.value("SELECT marketing.mark_event_processed(%s)", first) is False
+    assert db.value("SELECT marketing.mark_event_failed(%s, 'why')", second) is True
+    error = db.value("SELECT id FROM marketing.vw_unresolved_errors WHERE error_message = 'why'")
+    assert db.value("SELECT marketing.resolve_pipeline_error(%s, 'me', 'done')", error) is True
+    assert db.value("SELECT marketing.log_pipeline_error('t', '1', 'm', '{}', 'warning')") > 0
+
+
+def test_unknown_batches_are_named(db) -> None:
+    with pytest.raises(InputError, match="holds no rows"), transaction(db.url) as connection:
+        event_queue.check_known_batch(connection, "NOBODY")
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        db.execute("INSERT INTO intake.company_raw_intake (company, import_batch_id) VALUES ('x', 'not a key!')")

@@ -1,0 +1,12 @@
+DROP FUNCTION IF EXISTS marketing.resolve_pipeline_error(bigint, text, text);
+DROP FUNCTION IF EXISTS marketing.mark_event_failed(bigint, text);
+DROP FUNCTION IF EXISTS marketing.log_pipeline_error(text, text, text, jsonb, text, text);
+DROP FUNCTION IF EXISTS marketing.mark_event_processed(bigint);
+DROP FUNCTION IF EXISTS marketing.notify_pipeline_event(text, jsonb, text);
+DROP FUNCTION IF EXISTS marketing.wake_listeners(text, text, bigint);
+DROP TABLE IF EXISTS marketing.batch_stages;
+DROP TABLE IF EXISTS marketing.workflow_stats;
+DROP TABLE IF EXISTS marketing.pipeline_errors;
+DROP TABLE IF EXISTS marketing.pipeline_events;
+DROP TABLE IF EXISTS marketing.event_routes;
+DROP TABLE IF EXISTS marketing.pipeline_stages;

@@ -1,0 +1,15 @@
+DROP TABLE IF EXISTS marketing.contact_enrichment;
+ALTER TABLE IF EXISTS marketing.company_slots DROP CONSTRAINT IF EXISTS company_slots_person;
+DROP TABLE IF EXISTS marketing.people_master;
+DROP TABLE IF EXISTS marketing.company_slots;
+DROP TABLE IF EXISTS marketing.company_matches;
+DROP TABLE IF EXISTS marketing.company_batches;
+DROP TABLE IF EXISTS marketing.company_master;
+DROP TABLE IF EXISTS marketing.barton_id_history;
+DROP FUNCTION IF EXISTS marketing.refuse_missing_slot();
+DROP FUNCTION IF EXISTS marketing.record_id_history();
+DROP FUNCTION IF EXISTS marketing.refuse_history_change();
+DROP FUNCTION IF EXISTS marketing.refuse_id_change();
+DROP FUNCTION IF EXISTS marketing.barton_id(text, bigint);
+DROP SEQUENCE IF EXISTS marketing.person_number;
+DROP SEQUENCE IF EXISTS marketing.company_number;

@@ -1,0 +1,144 @@
+-- People rows of the batch, and earlier rows that waited for one of its companies, become people at companies.
+DROP TABLE IF EXISTS pg_temp.people_read;
+CREATE TEMP TABLE people_read ON COMMIT DROP AS
+WITH waiting AS (
+    SELECT p.id FROM intake.people_raw_intake p JOIN marketing.company_master c ON c.domain = p.domain
+    JOIN marketing.company_batches b USING (company_unique_id)
+    WHERE b.import_batch_id = %(batch)s AND p.outcome IN ('company_unknown', 'company_ambiguous')
+    UNION
+    SELECT p.id FROM intake.people_raw_intake p JOIN marketing.company_master c ON c.company_name_key = p.company_name_key
+    JOIN marketing.company_batches b USING (company_unique_id)
+    WHERE b.import_batch_id = %(batch)s AND p.outcome IN ('company_unknown', 'company_ambiguous')
+), chosen AS (
+    SELECT * FROM intake.people_raw_intake WHERE import_batch_id = %(batch)s
+    UNION ALL
+    SELECT p.* FROM intake.people_raw_intake p JOIN waiting USING (id) WHERE p.import_batch_id <> %(batch)s
+)
+SELECT id, nullif(btrim(coalesce(full_name, concat_ws(' ', first_name, last_name))), '') AS full_name, first_name, last_name,
+       nullif(btrim(title), '') AS title, nullif(lower(btrim(email)), '') AS email, email_status, linkedin_url,
+       coalesce(phone, mobile_phone) AS phone, seniority, departments, source_system, source_record_id, import_batch_id, created_at,
+       nullif(btrim(company), '') AS company, intake.company_name_key(company) AS name_key, intake.website_host(website) AS host,
+       nullif(lower(split_part(btrim(email), '@', 2)), '') AS email_host
+FROM chosen;
+ANALYZE pg_temp.people_read;
+
+DROP TABLE IF EXISTS pg_temp.people_matched;
+CREATE TEMP TABLE people_matched ON COMMIT DROP AS
+WITH domains AS (
+    SELECT * FROM intake.registrable_domains(ARRAY(
+        SELECT host FROM pg_temp.people_read WHERE host IS NOT NULL
+        UNION SELECT email_host FROM pg_temp.people_read WHERE email_host IS NOT NULL))
+), keyed AS (
+    SELECT r.*, coalesce(own.domain, CASE WHEN mail.domain <> ALL (%(free_mail)s) THEN mail.domain END) AS domain,
+           btrim(regexp_replace(intake.words(r.full_name), %(credentials)s, '')) AS person_key
+    FROM pg_temp.people_read r LEFT JOIN domains own ON own.host = r.host LEFT JOIN domains mail ON mail.host = r.email_host
+), by_domain AS (
+    SELECT domain, count(*) AS companies, min(company_unique_id) AS company_unique_id FROM marketing.company_master
+    WHERE domain IN (SELECT domain FROM keyed) GROUP BY domain
+), by_name AS (
+    SELECT company_name_key, count(*) AS companies, min(company_unique_id) AS company_unique_id FROM marketing.company_master
+    WHERE company_name_key IN (SELECT name_key FROM keyed WHERE domain IS NULL) GROUP BY company_name_key
+)
+SELECT k.*,
+       CASE WHEN coalesce(k.person_key, '') = '' OR k.company IS NULL AND k.domain IS NULL THEN NULL
+            WHEN exact.company_unique_id IS NOT NULL THEN exact.company_unique_id
+            WHEN d.companies = 1 THEN d.company_unique_id
+            WHEN k.domain IS NULL AND n.companies = 1 THEN n.company_unique_id END AS company_unique_id,
+       CASE WHEN coalesce(k.person_key, '') = '' OR k.company IS NULL AND k.domain IS NULL THEN 'invalid'
+            WHEN exact.company_unique_id IS NOT NULL OR d.companies = 1 OR k.domain IS NULL AND n.companies = 1 THEN 'matched'
+            WHEN d.companies > 1 OR k.domain IS NULL AND n.companies > 1 THEN 'company_ambiguous'
+            ELSE 'company_unknown' END AS outcome,
+       array_remove(ARRAY[
+           CASE WHEN coalesce(k.person_key, '') = '' THEN 'name_missing' END,
+           CASE WHEN k.company IS NULL AND k.domain IS NULL THEN 'company_missing' END,
+           CASE WHEN coalesce(k.person_key, '') <> '' AND (k.company IS NOT NULL OR k.domain IS NOT NULL) THEN
+               CASE WHEN exact.company_unique_id IS NOT NULL THEN 'by_domain_and_name'
+                    WHEN d.companies = 1 THEN 'by_domain'
+                    WHEN k.domain IS NULL AND n.companies = 1 THEN 'by_name'
+                    WHEN d.companies > 1 THEN 'domain_shared_by_companies'
+                    WHEN k.domain IS NULL AND n.companies > 1 THEN 'name_shared_by_companies'
+                    ELSE 'no_such_company' END END], NULL) AS reasons
+FROM keyed k
+LEFT JOIN marketing.company_master exact ON exact.domain = k.domain AND exact.company_name_key = k.name_key
+LEFT JOIN by_domain d ON d.domain = k.domain
+LEFT JOIN by_name n ON n.company_name_key = k.name_key AND k.domain IS NULL;
+ANALYZE pg_temp.people_matched;
+
+SET LOCAL barton.skip_update_events = 'on';
+UPDATE intake.people_raw_intake p
+SET domain = m.domain, company_name_key = m.name_key, outcome = m.outcome, outcome_reasons = m.reasons, judged_at = now()
+FROM pg_temp.people_matched m
+WHERE p.id = m.id AND (p.domain, p.company_name_key, p.outcome, p.outcome_reasons)
+      IS DISTINCT FROM (m.domain, m.name_key, m.outcome, m.reasons);
+SET LOCAL barton.skip_update_events = '';
+
+INSERT INTO marketing.company_batches (import_batch_id, company_unique_id, mentioned_by)
+SELECT DISTINCT %(batch)s, company_unique_id, 'people' FROM pg_temp.people_matched WHERE company_unique_id IS NOT NULL
+ON CONFLICT DO NOTHING;
+
+-- One person may stand in several rows: the newest row that has a value gives it.
+DROP TABLE IF EXISTS pg_temp.people_found;
+CREATE TEMP TABLE people_found ON COMMIT DROP AS
+SELECT company_unique_id, person_key, min(id) AS first_id, max(created_at) AS observed_at,
+       (array_agg(full_name ORDER BY id DESC))[1] AS full_name,
+       (array_agg(first_name ORDER BY id DESC) FILTER (WHERE first_name IS NOT NULL))[1] AS first_name,
+       (array_agg(last_name ORDER BY id DESC) FILTER (WHERE last_name IS NOT NULL))[1] AS last_name,
+       (array_agg(title ORDER BY id DESC) FILTER (WHERE title IS NOT NULL))[1] AS title,
+       (array_agg(seniority ORDER BY id DESC) FILTER (WHERE seniority IS NOT NULL))[1] AS seniority,
+       (array_agg(departments ORDER BY id DESC) FILTER (WHERE departments IS NOT NULL))[1] AS department,
+       (array_agg(email ORDER BY id DESC) FILTER (WHERE email IS NOT NULL))[1] AS email,
+       (array_agg(email_status ORDER BY id DESC) FILTER (WHERE email IS NOT NULL))[1] AS email_source_status,
+       (array_agg(phone ORDER BY id DESC) FILTER (WHERE phone IS NOT NULL))[1] AS phone,
+       (array_agg(linkedin_url ORDER BY id DESC) FILTER (WHERE linkedin_url IS NOT NULL))[1] AS linkedin_url,
+       (array_agg(coalesce(source_system, 'import') ORDER BY id DESC))[1] AS source,
+       (array_agg(source_record_id ORDER BY id DESC) FILTER (WHERE source_record_id IS NOT NULL))[1] AS source_record_id
+FROM pg_temp.people_matched WHERE company_unique_id IS NOT NULL GROUP BY company_unique_id, person_key;
+ANALYZE pg_temp.people_found;
+
+DROP TABLE IF EXISTS pg_temp.people_created;
+CREATE TEMP TABLE people_created (person_unique_id text) ON COMMIT DROP;
+WITH inserted AS (
+    INSERT INTO marketing.people_master (person_unique_id, company_unique_id, person_key, first_name, last_name, full_name, title,
+        seniority, department, email, email_source_status, phone, linkedin_url, source, source_record_id, import_batch_id, observed_at)
+    SELECT marketing.barton_id('02', number), company_unique_id, person_key, first_name, last_name, full_name, title, seniority,
+           department, email, email_source_status, phone, linkedin_url, source, source_record_id, %(batch)s, observed_at
+    FROM (SELECT *, nextval('marketing.person_number') AS number
+          FROM (SELECT * FROM pg_temp.people_found f
+                WHERE NOT EXISTS (SELECT FROM marketing.people_master p
+                                  WHERE p.company_unique_id = f.company_unique_id AND p.person_key = f.person_key)
+                ORDER BY first_id) AS in_intake_order) AS numbered
+    ORDER BY company_unique_id, person_key
+    ON CONFLICT (company_unique_id, person_key) DO NOTHING
+    RETURNING person_unique_id
+)
+INSERT INTO pg_temp.people_created SELECT * FROM inserted;
+
+-- A newer sighting replaces what it knows; an older one only fills gaps.
+WITH merged AS (
+    SELECT p.person_unique_id, f.observed_at, f.observed_at >= p.observed_at AS newer,
+           CASE WHEN f.observed_at >= p.observed_at THEN coalesce(f.title, p.title) ELSE coalesce(p.title, f.title) END AS title,
+           CASE WHEN f.observed_at >= p.observed_at THEN coalesce(f.email, p.email) ELSE coalesce(p.email, f.email) END AS email,
+           CASE WHEN f.observed_at >= p.observed_at AND f.email IS NOT NULL OR p.email IS NULL THEN f.email_source_status
+                ELSE p.email_source_status END AS email_source_status,
+           coalesce(p.first_name, f.first_name) AS first_name, coalesce(p.last_name, f.last_name) AS last_name,
+           coalesce(p.seniority, f.seniority) AS seniority, coalesce(p.department, f.department) AS department,
+           coalesce(p.phone, f.phone) AS phone, coalesce(p.linkedin_url, f.linkedin_url) AS linkedin_url
+    FROM marketing.people_master p JOIN pg_temp.people_found f USING (company_unique_id, person_key)
+    ORDER BY p.person_unique_id FOR UPDATE OF p
+)
+UPDATE marketing.people_master p
+SET title = m.title, email = m.email, email_source_status = m.email_source_status, first_name = m.first_name, last_name = m.last_name,
+    seniority = m.seniority, department = m.department, phone = m.phone, linkedin_url = m.linkedin_url,
+    email_verified = p.email_verified AND p.email = m.email, observed_at = greatest(p.observed_at, m.observed_at)
+FROM merged m
+WHERE p.person_unique_id = m.person_unique_id
+  AND (p.title, p.email, p.email_source_status, p.first_name, p.last_name, p.seniority, p.department, p.phone, p.linkedin_url)
+      IS DISTINCT FROM (m.title, m.email, m.email_source_status, m.first_name, m.last_name, m.seniority, m.department, m.phone, m.linkedin_url);
+
+SELECT count(*) AS rows_in, count(*) FILTER (WHERE outcome = 'matched') AS rows_out,
+       count(*) FILTER (WHERE outcome <> 'matched') AS rows_rejected,
+       count(*) FILTER (WHERE outcome = 'company_unknown') AS company_unknown,
+       count(*) FILTER (WHERE outcome = 'company_ambiguous') AS company_ambiguous,
+       count(*) FILTER (WHERE outcome = 'invalid') AS people_invalid,
+       (SELECT count(*) FROM pg_temp.people_created) AS people_new
+FROM pg_temp.people_matched;

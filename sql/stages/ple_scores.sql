@@ -1,0 +1,11 @@
+-- Stores the scores in pg_temp.ple_now (sql/scoring/ple.sql) that differ from each company's newest row.
+INSERT INTO marketing.ple_results (company_id, ple_score, ple_model_version, method, calculated_at, metadata)
+SELECT n.company_id, n.score, %(version)s, 'rubric', coalesce(%(as_of)s::timestamptz, now()), jsonb_build_object('reasons', n.reasons)
+FROM pg_temp.ple_now n
+LEFT JOIN LATERAL (SELECT * FROM marketing.ple_results r WHERE r.company_id = n.company_id
+                   ORDER BY r.calculated_at DESC, r.id DESC LIMIT 1) last ON true
+WHERE last.id IS NULL OR last.ple_model_version <> %(version)s OR abs(last.ple_score - n.score) > %(epsilon)s;
+
+SELECT count(*) AS rows_in, count(*) AS rows_out, 0 AS rows_rejected, coalesce(round(avg(score)::numeric, 4), 0) AS mean_score,
+       coalesce(round(max(score)::numeric, 4), 0) AS highest_score
+FROM pg_temp.ple_now;
