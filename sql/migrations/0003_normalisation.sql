@@ -45,8 +45,10 @@ COMMENT ON FUNCTION intake.registrable_domains(text[]) IS
 CREATE OR REPLACE FUNCTION intake.fold(value text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE WHEN octet_length(value) = length(value) THEN lower(value) ELSE
-        lower(replace(replace(replace(translate(regexp_replace(normalize(value, NFKD), '[\u0300-\u036f]', '', 'g'),
-            'ØøŁłĐđÐðıÞþ', 'ooLldddditt'), 'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe')) END
+        -- both cases are spelt out, because lower() knows only ASCII in a database with locale C
+        lower(regexp_replace(regexp_replace(regexp_replace(translate(
+            regexp_replace(normalize(value, NFKD), '[\u0300-\u036f]', '', 'g'),
+            'ØøŁłĐđÐðıÞþ', 'ooLldddditt'), '[ßẞ]', 'ss', 'g'), '[æÆ]', 'ae', 'g'), '[œŒ]', 'oe', 'g')) END
 $$;
 COMMENT ON FUNCTION intake.fold(text) IS 'Lower case without accents';
 

@@ -1,0 +1,147 @@
+"""Migrations: up, down, up again; run at once, edited, run by psql, and by a user who may not."""
+
+import shutil
+import subprocess
+import threading
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from barton_pipeline import database, migrations
+from barton_pipeline.errors import DatabaseError, InputError
+
+from .builders import insert_companies, run_stages
+
+NEWEST = migrations.available()[-1].version
+
+
+def objects(db) -> list[tuple[str, str]]:
+    return db.query(
+        """
+        SELECT kind, name FROM (
+            SELECT 'relation ' || c.relkind::text AS kind, c.oid::regclass::text AS name FROM pg_class c WHERE relkind IN ('r', 'v', 'S', 'i')
+            AND relnamespace::regnamespace::text IN ('intake', 'marketing') AND c.relname <> 'schema_migrations'
+            AND c.relname <> 'schema_migrations_pkey'
+            UNION ALL SELECT 'function', p.oid::regprocedure::text FROM pg_proc p
+            WHERE pronamespace::regnamespace::text IN ('intake', 'marketing')
+            UNION ALL SELECT 'trigger', tgname FROM pg_trigger WHERE NOT tgisinternal
+        ) o ORDER BY 1, 2
+        """
+    )
+
+
+def test_every_step_down_and_up_again_ends_where_it_began(db) -> None:
+    whole = objects(db)
+    for version in range(NEWEST - 1, -1, -1):
+        migrations.migrate_down(version, db.url)
+    assert objects(db) == []
+    assert db.value("SELECT count(*) FROM pg_namespace WHERE nspname IN ('intake', 'marketing')") == 0
+    assert len(migrations.migrate(db.url)) == NEWEST
+    assert objects(db) == whole
+    insert_companies(db, "B1", 2)
+    assert run_stages("B1")["company_master"]["companies_new"] == 2
+
+
+def test_down_with_data(db) -> None:
+    insert_companies(db, "B1", 5)
+    run_stages("B1")
+    migrations.migrate_down(0, db.url)
+    assert objects(db) == []
+
+
+def test_five_processes_at_once(empty_db) -> None:
+    applied, problems, barrier = [], [], threading.Barrier(5)
+
+    def migrate() -> None:
+        try:
+            barrier.wait()
+            applied.extend(migrations.migrate(empty_db.url))
+        except Exception as error:
+            problems.append(error)
+
+    threads = [threading.Thread(target=migrate) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    assert sorted(migration.version for migration in applied) == list(range(1, NEWEST + 1))
+
+
+def test_a_second_time_does_nothing(db) -> None:
+    assert migrations.migrate(db.url) == []
+    migrations.ensure_migrated(db.url)
+
+
+@pytest.mark.skipif(shutil.which("psql") is None, reason="psql is not installed")
+def test_each_file_runs_with_psql_twice_and_the_runner_takes_over(empty_db) -> None:
+    parameters = database.dsn_parameters(empty_db.url)
+    environment = {"PGPASSWORD": parameters.pop("password", ""), "PATH": "/usr/bin:/bin:/usr/local/bin"}
+    dsn = " ".join(f"{name}={value}" for name, value in parameters.items())
+    for _ in range(2):
+        for migration in migrations.available():
+            command = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", dsn, "-f", str(migration.up)]
+            subprocess.run(command, check=True, env=environment, capture_output=True)
+    assert len(migrations.migrate(empty_db.url)) == NEWEST
+
+
+def test_an_edited_file_and_a_newer_database_are_refused(empty_db, tmp_path: Path) -> None:
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    for version in (1, 2):
+        (folder / f"000{version}_step.sql").write_text(f"CREATE TABLE IF NOT EXISTS marketing.t{version} ()")
+        (folder / f"000{version}_step.down.sql").write_text(f"DROP TABLE IF EXISTS marketing.t{version}")
+    migrations.migrate(empty_db.url, folder=folder)
+    (folder / "0001_step.sql").write_text("SELECT 1")
+    with pytest.raises(DatabaseError, match=r"0001_step.sql was edited"):
+        migrations.migrate(empty_db.url, folder=folder)
+    (folder / "0002_step.sql").unlink()
+    with pytest.raises(DatabaseError, match="does not know"):
+        migrations.migrate(empty_db.url, folder=folder)
+
+
+def test_a_failing_file_leaves_nothing_half_done(empty_db, tmp_path: Path) -> None:
+    (tmp_path / "0001_bad.sql").write_text("CREATE TABLE marketing.half (); SELECT 1 / 0")
+    (tmp_path / "0001_bad.down.sql").write_text("")
+    with pytest.raises(DatabaseError, match=r"0001_bad.sql failed and was rolled back"):
+        migrations.migrate(empty_db.url, folder=tmp_path)
+    assert empty_db.value("SELECT to_regclass('marketing.half') IS NULL")
+
+
+def test_unknown_versions_are_refused(db) -> None:
+    with pytest.raises(InputError, match="no migration 99"):
+        migrations.migrate_down(99, db.url)
+
+
+def test_the_application_role_works_on_rows_and_cannot_change_the_schema(db) -> None:
+    db.execute(
+        "SET LOCAL ROLE barton_app; INSERT INTO intake.company_raw_intake (company, import_batch_id) VALUES ('x', 'B')"
+    )
+    assert db.value("SELECT count(*) FROM marketing.pipeline_events") == 1
+    for statement in (
+        "CREATE TABLE marketing.x ()",
+        "DROP TABLE marketing.company_slots",
+        "TRUNCATE marketing.pipeline_events",
+        "ALTER TABLE marketing.company_slots DISABLE TRIGGER ALL",
+        "DELETE FROM marketing.barton_id_history",
+        "UPDATE marketing.event_routes SET entry_stage = NULL",
+    ):
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            db.execute(f"SET LOCAL ROLE barton_app; {statement}")
+
+
+def test_the_readonly_role_sees_views_and_no_contacts(db) -> None:
+    db.execute("SET LOCAL ROLE barton_readonly; SELECT * FROM marketing.v_sniper_targets")
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        db.execute("SET LOCAL ROLE barton_readonly; SELECT * FROM marketing.people_master")
+
+
+def test_every_table_carries_a_comment(db) -> None:
+    bare = db.query(
+        """
+        SELECT oid::regclass::text FROM pg_class WHERE relkind IN ('r', 'v') AND obj_description(oid, 'pg_class') IS NULL
+        AND relnamespace::regnamespace::text IN ('intake', 'marketing')
+        """
+    )
+    assert bare == []
