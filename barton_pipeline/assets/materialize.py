@@ -60,8 +60,8 @@ def stage_run(context: dg.AssetExecutionContext) -> StageRun:
 
 
 def _selected_stages(context: dg.AssetExecutionContext) -> frozenset[str]:
-    selection = context.run.asset_selection
-    keys = selection if selection is not None else context.job_def.asset_layer.executable_asset_keys
+    # Dagster leaves the selection empty when a whole job was started
+    keys = context.run.asset_selection or context.job_def.asset_layer.executable_asset_keys
     return frozenset(key.to_user_string() for key in keys)
 
 

@@ -1,0 +1,79 @@
+"""What Dagster sees; what stays off the run path; that our dagster.yaml loads."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from barton_pipeline import database
+from barton_pipeline.assets import ALL_ASSETS
+from barton_pipeline.checks import RULES
+from barton_pipeline.definitions import defs
+from barton_pipeline.instance.storage import BartonStorage
+from barton_pipeline.stages import STAGES
+
+PROJECT = Path(__file__).parent.parent
+
+
+def test_assets_are_the_stages_in_order() -> None:
+    assert tuple(asset.key.to_user_string() for asset in ALL_ASSETS) == STAGES
+    graph = defs.resolve_asset_graph()
+    for before, after in zip(STAGES, STAGES[1:], strict=False):
+        assert dg.AssetKey(before) in graph.get(dg.AssetKey(after)).parent_keys, f"{after} could run before {before}"
+
+
+def test_every_asset_is_described() -> None:
+    for spec in (spec for asset in ALL_ASSETS for spec in asset.specs):
+        assert spec.description and spec.group_name in ("enrichment", "intelligence")
+        assert spec.owners and spec.kinds and spec.metadata["dagster/table_name"]
+        assert spec.partitions_def is not None and spec.partitions_def.name == "import_batch"
+
+
+def test_the_database_has_the_same_stages_in_the_same_order(db) -> None:
+    assert (
+        tuple(stage for (stage,) in db.query("SELECT stage FROM marketing.pipeline_stages ORDER BY position")) == STAGES
+    )
+
+
+def test_jobs_and_sensors() -> None:
+    names = {node.name for node in defs.resolve_job_def("pipeline_job").nodes}
+    assert {*STAGES, *(f"{rule.asset}_{rule.name}" for rule in RULES)} == names
+    for sensor in defs.sensors or []:
+        assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
+
+
+def test_heavy_libraries_stay_off_the_run_path() -> None:
+    code = (
+        "import sys, barton_pipeline.definitions; "
+        "print([m for m in ('great_expectations', 'pandas', 'tldextract', 'openpyxl') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "module", ["event_queue", "stages", "validation", "enrichment", "verification", "titles", "reports", "cli"]
+)
+def test_the_domain_does_not_know_dagster(module: str) -> None:
+    code = f"import sys, barton_pipeline.{module}; print('dagster' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "False"
+
+
+def test_dagster_yaml_loads_our_storage(db, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dagster.yaml").write_bytes((PROJECT / "dagster.yaml").read_bytes())
+    from barton_pipeline.instance.local import local_instance
+
+    with local_instance() as instance:
+        storage = instance.get_ref().storage
+        assert isinstance(storage, BartonStorage)
+        assert database.dsn_parameters(storage.postgres_url)["dbname"] == f"{db.name}_dagster"
+        assert instance.get_concurrency_config().run_queue_config.tag_concurrency_limits[0]["limit"] == 1
+
+
+def test_workspace_and_project_agree_on_the_location_name() -> None:
+    assert "location_name: barton_pipeline" in (PROJECT / "workspace.yaml").read_text()
+    assert (PROJECT / "pyproject.toml").read_text().count('code_location_name = "barton_pipeline"') == 2
