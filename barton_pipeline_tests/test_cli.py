@@ -25,7 +25,19 @@ def barton(*arguments: str, cwd: Path = PROJECT, **environment: str) -> subproce
 
 def test_every_command_has_help() -> None:
     help_text = barton("--help").stdout
-    for command in "demo load run status targets errors retry listen migrate doctor stop".split():
+    for command in (
+        "demo",
+        "load",
+        "run",
+        "status",
+        "targets",
+        "errors",
+        "retry",
+        "listen",
+        "migrate",
+        "doctor",
+        "stop",
+    ):
         assert command in help_text
         assert barton(command, "--help").returncode == 0
 

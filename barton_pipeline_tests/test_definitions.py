@@ -1,5 +1,6 @@
 """What Dagster sees; what stays off the run path; that our dagster.yaml loads."""
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ PROJECT = Path(__file__).parent.parent
 def test_assets_are_the_stages_in_order() -> None:
     assert tuple(asset.key.to_user_string() for asset in ALL_ASSETS) == STAGES
     graph = defs.resolve_asset_graph()
-    for before, after in zip(STAGES, STAGES[1:], strict=False):
+    for before, after in itertools.pairwise(STAGES):
         assert dg.AssetKey(before) in graph.get(dg.AssetKey(after)).parent_keys, f"{after} could run before {before}"
 
 

@@ -65,11 +65,17 @@ def test_west_virginia(db, data_dir: Path) -> None:
 
 def fingerprint(db) -> list[tuple[str, int, str]]:
     """Changes whenever any row of a pipeline table is written."""
-    tables = (
-        "intake.company_raw_intake intake.people_raw_intake marketing.company_master marketing.company_batches "
-        "marketing.company_matches marketing.company_slots marketing.people_master marketing.contact_enrichment "
-        "marketing.email_verification marketing.bit_signals marketing.bit_results marketing.ple_results marketing.sniper_targets"
-    ).split()
+    tables = [
+        *("intake.company_raw_intake", "intake.people_raw_intake", "intake.signals_raw_intake"),
+        *(
+            "marketing.company_master",
+            "marketing.company_batches",
+            "marketing.company_matches",
+            "marketing.company_slots",
+        ),
+        *("marketing.people_master", "marketing.contact_enrichment", "marketing.email_verification"),
+        *("marketing.bit_signals", "marketing.bit_results", "marketing.ple_results", "marketing.sniper_targets"),
+    ]
     return [(t, *db.query(f"SELECT count(*), coalesce(max(xmin::text::bigint), 0)::text FROM {t}")[0]) for t in tables]
 
 

@@ -27,7 +27,7 @@ maxima AS (
         UNION ALL
         SELECT 'company_age', c.founded_year::text,
                (SELECT b.share FROM jsonb_to_recordset(r -> 'age_bands') AS b (lower float8, upper float8, share float8)
-                WHERE greatest(extract(year FROM coalesce(%(as_of)s::timestamptz, now())) - c.founded_year, 0) >= b.lower
+                WHERE c.founded_year IS NOT NULL AND greatest(extract(year FROM coalesce(%(as_of)s::timestamptz, now())) - c.founded_year, 0) >= b.lower
                   AND (b.upper IS NULL OR greatest(extract(year FROM coalesce(%(as_of)s::timestamptz, now())) - c.founded_year, 0) < b.upper))
         UNION ALL
         SELECT 'location', concat_ws(', ', c.city, c.state),
