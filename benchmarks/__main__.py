@@ -29,7 +29,10 @@ BARE = """
 """
 # The barest chain that ends with the same rows: no rules, no matching, no checks, no triggers, no foreign keys.
 CHAIN = [
-    "UPDATE bare_intake SET validated = true, validated_at = now(), domain = substr(website, 13), company_name_key = lower(company)",
+    """
+    UPDATE bare_intake
+    SET validated = true, validated_at = now(), domain = substr(website, 13), company_name_key = lower(company)
+    """,
     """
     INSERT INTO bare_master
         (company_unique_id, company_name, website_url, domain, company_name_key, import_batch_id, data_quality_score)
@@ -69,19 +72,21 @@ def execute(connection: Connection, *statements: str) -> None:
     connection.commit()
 
 
+def _copy_seconds(connection: Connection, rows: int, batch: str) -> float:
+    return seconds(lambda: copy_rows(connection, "intake.company_raw_intake", rows, batch))
+
+
 def triggers(connection: Connection, rows: int) -> None:
     """Insert with event triggers against the same insert with them switched off, best of three, alternating."""
-    with_events, without = [], []
+    with_events: list[float] = []
+    without: list[float] = []
     for turn in range(3):
-        with_events.append(
-            seconds(lambda t=turn: copy_rows(connection, "intake.company_raw_intake", rows, f"T{rows}{t}a"))
-        )
+        with_events.append(_copy_seconds(connection, rows, f"T{rows}-{turn}a"))
         execute(connection, "ALTER TABLE intake.company_raw_intake DISABLE TRIGGER company_raw_intake_insert_events")
-        without.append(seconds(lambda t=turn: copy_rows(connection, "intake.company_raw_intake", rows, f"T{rows}{t}b")))
+        without.append(_copy_seconds(connection, rows, f"T{rows}-{turn}b"))
         execute(connection, "ALTER TABLE intake.company_raw_intake ENABLE TRIGGER company_raw_intake_insert_events")
-    print(
-        f"trigger   {rows:>9,} rows by COPY: {min(with_events):7.2f} s, {min(with_events) / min(without):5.2f} x a bare insert"
-    )
+    ratio = min(with_events) / min(without)
+    print(f"trigger   {rows:>9,} rows by COPY: {min(with_events):7.2f} s, {ratio:5.2f} x a bare insert")
 
 
 def stages(connection: Connection, rows: int) -> None:
