@@ -118,7 +118,8 @@ def test_the_application_role_works_on_rows_and_cannot_change_the_schema(db) -> 
     db.execute(
         "SET LOCAL ROLE barton_app; INSERT INTO intake.company_raw_intake (company, import_batch_id) VALUES ('x', 'B')"
     )
-    assert db.value("SELECT count(*) FROM marketing.pipeline_events") == 1
+    db.execute("SET LOCAL ROLE barton_app; SELECT marketing.notify_pipeline_event('company_created', '{}', 'B')")
+    assert db.value("SELECT count(*) FROM marketing.pipeline_events") == 2
     for statement in (
         "CREATE TABLE marketing.x ()",
         "DROP TABLE marketing.company_slots",
@@ -134,6 +135,8 @@ def test_the_application_role_works_on_rows_and_cannot_change_the_schema(db) -> 
 def test_the_readonly_role_sees_views_and_no_contacts(db) -> None:
     db.execute("SET LOCAL ROLE barton_readonly; SELECT * FROM marketing.v_sniper_targets")
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        db.execute("SET LOCAL ROLE barton_readonly; SELECT marketing.notify_pipeline_event('company_created')")
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
         db.execute("SET LOCAL ROLE barton_readonly; SELECT * FROM marketing.people_master")
 
 
@@ -145,3 +148,15 @@ def test_every_table_carries_a_comment(db) -> None:
         """
     )
     assert bare == []
+
+
+def test_the_whole_pipeline_runs_as_the_application_role(db, monkeypatch) -> None:
+    as_app = f"{db.url}{'&' if '?' in db.url else '?'}options=-c%20role%3Dbarton_app"
+    monkeypatch.setenv("BARTON_DATABASE_URL", as_app)
+    insert_companies(db, "B1", 5)
+    db.execute(
+        "INSERT INTO intake.people_raw_intake (full_name, title, email, website, import_batch_id) "
+        "VALUES ('Ann Example', 'CEO', 'ann@company1.com', 'company1.com', 'B1')"
+    )
+    assert run_stages("B1")["enriched_contacts"]["slots_filled"] == 1
+    assert db.value("SELECT count(*) FROM marketing.pipeline_events WHERE status <> 'processed'") == 0
