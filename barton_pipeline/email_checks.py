@@ -56,6 +56,11 @@ def _lists() -> dict[str, frozenset[str]]:
     return {name: frozenset(values) for name, values in loaded.items()}
 
 
+def free_mail_domains() -> frozenset[str]:
+    """Domains of providers of private mailboxes."""
+    return _lists()["free_mail_domains"]
+
+
 def check_address(address: str) -> AddressCheck:
     """Syntax and lists only, no DNS. Never raises."""
     from disposable_email_domains import blocklist
@@ -76,7 +81,7 @@ def check_address(address: str) -> AddressCheck:
         "disposable" if disposable else "not_verified_by_vendor",
         is_role=valid.local_part.lower().split("+")[0] in _lists()["role_accounts"],
         is_disposable=disposable,
-        is_free_mail=domain in _lists()["free_mail_domains"],
+        is_free_mail=domain in free_mail_domains(),
     )
 
 

@@ -15,6 +15,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
 from barton_pipeline import titles
+from barton_pipeline.email_checks import free_mail_domains
 from barton_pipeline.stages import run_sql
 
 CHUNK = 5_000
@@ -34,7 +35,7 @@ def run(
         connection,
         "enriched_contacts_people",
         batch=import_batch_id,
-        free_mail=rules()["free_mail_domains"],
+        free_mail=sorted(free_mail_domains()),
         credentials=f"(?: (?:{'|'.join(rules()['credentials'])}))+$",
     )
     _classify_titles(connection, import_batch_id, classify)
