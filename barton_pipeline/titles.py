@@ -1,53 +1,115 @@
-"""Job title to executive slot (CEO, CFO, HR), with a confidence and the rule that decided. Rules are ``titles.yaml``.
+"""Job title to executive slot (CEO, CFO, HR), with a confidence and the rule that decided. All rules are ``titles.yaml``.
 
-Pure text; which person then gets the slot is decided in ``sql/stages/enriched_contacts.sql``.
+Belongs here: reading one title, pure text. Not here: which person then gets the slot (``sql/stages/enriched_contacts.sql``).
 """
 
+import html
 import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
+Slot = Literal["CEO", "CFO", "HR"]
+
+# Longer texts are not titles; only their start is read.
 MAXIMUM_LENGTH = 300
-_SPECIAL = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "&": " and "})
+_LETTERS = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ı": "i"})
+_GENDERS = re.compile(
+    r"\(?\b[mwdfhx](?:\s?[/|]\s?[mwdfhx]){1,2}\b\)?"  # (m/w/d), H/F
+    r"|(?<=\w\w\w)(?:[/*:_·•]-?|-?\()(?:in|innen|r|n|e|rin|trice|rice|ne|a|o)\b\)?"  # Leiter/in, Director(a)
+)
+_DOTS = re.compile(r"(?<=\b\w)\.(?=\w\b)|(?<=\b\w\w)\.(?=\w\w\b)")  # C.E.O., RR.HH.
+_STRONG = re.compile(r"[|;•·‖]|//|\bnow\b|\bcurrently\b")
+_WEAK = re.compile(r"[,/()\[\]:–—]|(?:^|\s)-+(?=\s|$)|(?<=\s)-")
+_AND = re.compile(r"[&+]")
+_POSSESSIVE = re.compile(r"(?<=\w)['’`´](?=s\b)")
+_OTHER = re.compile(r"[^\w,|]+|_")
+_SEPARATORS = re.compile(r"\s*([,|])[\s,|]*")
 
 
 @dataclass(frozen=True)
 class TitleMatch:
-    """``slot`` is CEO, CFO, HR or None; ``confidence`` 0..1 (0 without a slot); ``rule`` says what decided."""
+    """``slot`` or None; ``confidence`` 0..1 (0 without a slot); ``rule`` says what decided, also when nothing fits."""
 
-    slot: str | None
+    slot: Slot | None
     confidence: float
     rule: str
 
 
 @dataclass(frozen=True)
+class _Veto:
+    name: str
+    scope: str
+    pattern: re.Pattern[str]
+
+
+@dataclass(frozen=True)
+class _SlotRule:
+    slot: Slot
+    name: str
+    confidence: float
+    pattern: re.Pattern[str]
+
+
+@dataclass(frozen=True)
+class _Damper:
+    name: str
+    where: str
+    factors: dict[str, float]
+    pattern: re.Pattern[str]
+
+
+@dataclass(frozen=True)
 class _Rules:
     minimum_confidence: float
-    vetoes: list[tuple[str, re.Pattern[str]]]
-    dampers: list[tuple[str, re.Pattern[str], float]]
-    slots: list[tuple[str, float, re.Pattern[str]]]
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(rf"\b(?:{text})\b")
+    spellings: dict[str, str]
+    words: list[str]
+    word: re.Pattern[str]
+    articles: re.Pattern[str]
+    employer: re.Pattern[str]
+    vetoes: list[_Veto]
+    not_the_post: list[tuple[str, re.Pattern[str]]]
+    slots: list[_SlotRule]
+    dampers: list[_Damper]
 
 
 @cache
 def _rules() -> _Rules:
     loaded: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("titles.yaml").read_text(encoding="utf-8"))
+    terms = {
+        "start": r"(?:^|(?<=[,|] )|(?<=\band ))",
+        "end": r"(?=$| [,|]| and\b)",
+        **{name: f"(?:{'|'.join(patterns)})" for name, patterns in loaded["terms"].items()},
+    }
+
+    def whole_words(patterns: list[str]) -> re.Pattern[str]:
+        text = "|".join(patterns)
+        for name, pattern in terms.items():
+            text = text.replace(f"{{{name}}}", pattern)
+        return re.compile(rf"\b(?:{text})(?!\w)")
+
+    words = list(loaded["words"].items())
     return _Rules(
-        loaded["minimum_confidence"],
-        [(name, _pattern(pattern)) for name, pattern in loaded["vetoes"].items()],
-        [(name, _pattern(rule["pattern"]), rule["factor"]) for name, rule in loaded["dampers"].items()],
-        [
-            (slot, rule["confidence"], _pattern(rule["pattern"]))
+        minimum_confidence=loaded["minimum_confidence"],
+        spellings=loaded["spellings"],
+        words=[word for word, _ in words],
+        word=re.compile(rf"\b(?:{'|'.join('(' + '|'.join(read_as) + ')' for _, read_as in words)})\b"),
+        articles=re.compile(rf"\b(?:{'|'.join(loaded['articles'])})\b ?"),
+        employer=re.compile(rf" (?:{'|'.join(loaded['employer_after'])}) [^,|]*"),
+        vetoes=[_Veto(rule["name"], rule["scope"], whole_words(rule["patterns"])) for rule in loaded["vetoes"]],
+        not_the_post=[(rule["name"], whole_words(rule["patterns"])) for rule in loaded["not_the_post"]],
+        slots=[
+            _SlotRule(slot, rule["name"], rule["confidence"], whole_words(rule["patterns"]))
             for slot, rules in loaded["slots"].items()
             for rule in rules
+        ],
+        dampers=[
+            _Damper(rule["name"], rule["where"], rule["factors"], whole_words(rule["patterns"]))
+            for rule in loaded["dampers"]
         ],
     )
 
@@ -57,51 +119,91 @@ def minimum_confidence() -> float:
     return _rules().minimum_confidence
 
 
-def normalise(title: str) -> str:
-    """Lower case, no accents, words separated by single spaces; dots inside abbreviations are removed (C.E.O.)."""
-    folded = unicodedata.normalize("NFKD", title[:MAXIMUM_LENGTH].lower().translate(_SPECIAL))
-    plain = "".join(character for character in folded if not unicodedata.combining(character))
-    plain = re.sub(r"(?<=\b\w)\.(?=\w\b)|['’`]", "", plain)
-    return " ".join(re.sub(r"[^\w]+|_", " ", plain).split())
-
-
 def classify(title: str | None) -> TitleMatch:
-    """The single best slot of a title. A veto (former, assistant to, …) gives no slot. Deterministic; never raises."""
-    # a vice president is not a president
-    text = re.sub(
-        r"\b(?:(?:senior|executive|assistant|associate|first) )*vice presidente?\b", "vp", normalise(title or "")
-    )
+    """The single best slot of a title. Deterministic; never raises; case, accents and punctuation do not matter."""
+    rules = _rules()
+    text = _read(title or "", rules)
     if not text:
         return TitleMatch(None, 0.0, "no title")
-    rules = _rules()
-    for name, pattern in rules.vetoes:
-        if pattern.search(text):
-            return TitleMatch(None, 0.0, f"veto: {name}")
-    best = _best(text, rules)
-    if best is None:
-        return TitleMatch(None, 0.0, "no rule")
-    slot, confidence = best
-    reasons = [slot]
-    for name, pattern, factor in rules.dampers:
-        if pattern.search(text) and not (name == "deputy" and _is_officer_rank(text, slot)):
-            confidence *= factor
-            reasons.append(name)
-    return TitleMatch(slot, round(confidence, 3), " ".join(reasons))
+    text, taken_out = _without_what_is_not_held(text, rules)
+    best = max(_candidates(text, rules), key=lambda match: match.confidence, default=None)
+    if best is not None:
+        return best
+    return TitleMatch(None, 0.0, f"not held: {', '.join(taken_out)}" if taken_out else "no rule fits")
 
 
-def _is_officer_rank(text: str, slot: str) -> bool:
-    """A vice president of finance or HR is that function's head; only a vice CEO or president is a deputy."""
-    return slot != "CEO" and re.search(r"\bvp\b", text) is not None
+def _read(title: str, rules: _Rules) -> str:
+    """The title as plain words in one language, parts separated by ``,`` and clauses by ``|``."""
+    text = unicodedata.normalize("NFKC", html.unescape(title[:MAXIMUM_LENGTH])).casefold().translate(_LETTERS)
+    text = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+    text = _GENDERS.sub("", " ".join(text.split()))
+    text = _POSSESSIVE.sub("", _DOTS.sub("", text)).replace("@", " at ")
+    text = _AND.sub(" and ", _WEAK.sub(" , ", _STRONG.sub(" | ", text)))
+    text = _SEPARATORS.sub(_one_separator, _OTHER.sub(" ", text)).strip(" ,|")
+    for written, read_as in rules.spellings.items():
+        text = text.replace(written, read_as)
+    text = rules.word.sub(lambda match: rules.words[(match.lastindex or 1) - 1], text)
+    return rules.employer.sub("", rules.articles.sub("", " ".join(text.split())))
 
 
-def _best(text: str, rules: _Rules) -> tuple[str, float] | None:
-    """The strongest slot; of equals the one named first."""
-    found = [
-        (confidence, -match.start(), slot)
-        for slot, confidence, pattern in rules.slots
-        if (match := pattern.search(text))
-    ]
-    if not found:
-        return None
-    confidence, _, slot = max(found)
-    return slot, confidence
+def _one_separator(match: re.Match[str]) -> str:
+    return " | " if "|" in match.group() else " , "
+
+
+def _without_what_is_not_held(text: str, rules: _Rules) -> tuple[str, list[str]]:
+    """What the person holds today, and the names of the rules that took something out."""
+    taken_out = []
+    for veto in rules.vetoes:
+        while match := veto.pattern.search(text):
+            taken_out.append(veto.name)
+            start, end = _extent(text, match, veto.scope)
+            text = f"{text[:start]}{text[end:]}".strip(" ,|")
+    for name, pattern in rules.not_the_post:
+        text, count = pattern.subn("-", text)
+        taken_out += [name] * bool(count)
+    return text, list(dict.fromkeys(taken_out))
+
+
+def _extent(text: str, match: re.Match[str], scope: str) -> tuple[int, int]:
+    """Where the vetoed stretch of ``text`` begins and ends."""
+    if scope == "title":
+        return 0, len(text)
+    clause = text.rfind("|", 0, match.start()) + 1
+    clause_end = text.find("|", match.end())
+    clause_end = len(text) if clause_end < 0 else clause_end
+    if scope == "clause":
+        return clause, clause_end
+    part = max(clause, text.rfind(",", 0, match.start()) + 1, text.rfind(" and ", 0, match.start()) + 1)
+    if scope == "onward":
+        return part, clause_end
+    ends = [end for separator in (",", " and ") if (end := text.find(separator, match.end(), clause_end)) >= 0]
+    return part, min(ends, default=clause_end)
+
+
+def _candidates(text: str, rules: _Rules) -> list[TitleMatch]:
+    """Every slot rule that fits, lowered where the title says so; in the order of the rules."""
+    found = []
+    for rule in rules.slots:
+        for match in rule.pattern.finditer(text):
+            confidence, names = rule.confidence, [rule.name]
+            for damper in rules.dampers:
+                if _lowers(damper, text, match):
+                    confidence *= damper.factors[rule.slot]
+                    names.append(damper.name)
+            found.append(TitleMatch(rule.slot, round(confidence, 3), ", ".join(names)))
+    return found
+
+
+def _lowers(damper: _Damper, text: str, match: re.Match[str]) -> bool:
+    if damper.where == "anywhere":
+        return damper.pattern.search(text) is not None
+    if damper.where == "part":
+        return damper.pattern.search(_part(text, match)) is not None
+    return any(found.start() < match.end() and match.start() < found.end() for found in damper.pattern.finditer(text))
+
+
+def _part(text: str, match: re.Match[str]) -> str:
+    """The part of ``text``, between separators, that contains the match."""
+    before = max(text.rfind(separator, 0, match.start()) for separator in ",|") + 1
+    ends = [end for separator in ",|" if (end := text.find(separator, match.end())) >= 0]
+    return text[before : min(ends, default=len(text))]
