@@ -43,6 +43,9 @@ REASONS = {
     "linkedin_invalid": Reason("warning", "the LinkedIn address is no company page", "use linkedin.com/company/…"),
 }
 
+# What is trimmed from both ends of a value: exports and SQL inserts carry more than spaces.
+BLANKS = " \t\r\n\f\v\u00a0\u200b\ufeff"
+
 
 @cache
 def rules() -> dict[str, Any]:
@@ -58,6 +61,7 @@ def run(connection: Connection, import_batch_id: str) -> dict[str, Any]:
         "validated_companies",
         batch=import_batch_id,
         version=f"rules {limits['version']}",
+        blanks=BLANKS,
         placeholders=limits["placeholder_names"],
         empty_values=limits["empty_values"],
         social_domains=limits["social_domains"],

@@ -26,6 +26,16 @@ def test_registrable_domains_agree_with_tldextract(db, names: list[str]) -> None
     assert found == {name: domain for name, domain in expected.items() if domain}
 
 
+def test_every_rule_of_the_list_agrees_with_tldextract(db) -> None:
+    kinds = dict(db.query("SELECT suffix, kind FROM intake.public_suffix"))
+    hosts = [prefix + suffix for suffix in kinds for prefix in ("", "a.", "b.a.", "c.b.a.")]
+    # below two nested wildcards tldextract reads only the inner one: *.futurecms.at and *.ex.futurecms.at for ex.futurecms.at
+    nested = {s for s, kind in kinds.items() if kind == "wildcard" and kinds.get(s.partition(".")[2]) == "wildcard"}
+    found = domains(db, hosts)
+    wrong = [h for h in hosts if h not in nested and found.get(h, "") != ORACLE(h).top_domain_under_public_suffix]
+    assert wrong == []
+
+
 def test_malformed_hosts_have_no_domain(db) -> None:
     assert (
         domains(

@@ -39,6 +39,10 @@ WITH inserted AS (
 INSERT INTO pg_temp.created SELECT * FROM inserted;
 ANALYZE pg_temp.created;
 
+-- A row that was edited until it is no longer valid belongs to no company; the company stays.
+DELETE FROM marketing.company_matches m USING intake.company_raw_intake r
+WHERE r.id = m.intake_id AND r.import_batch_id = %(batch)s AND r.validated IS NOT TRUE;
+
 DROP TABLE IF EXISTS pg_temp.matches;
 CREATE TEMP TABLE matches ON COMMIT DROP AS
 SELECT c.id AS intake_id, m.company_unique_id, c.place,
@@ -48,7 +52,7 @@ JOIN marketing.company_master m USING (domain, company_name_key)
 LEFT JOIN pg_temp.created n ON n.company_unique_id = m.company_unique_id;
 
 INSERT INTO marketing.company_batches (import_batch_id, company_unique_id, mentioned_by)
-SELECT DISTINCT %(batch)s, company_unique_id, 'companies' FROM pg_temp.matches WHERE place = 1
+SELECT %(batch)s, company_unique_id, 'companies' FROM pg_temp.matches WHERE place = 1
 ON CONFLICT DO NOTHING;
 
 -- A row that was matched before keeps its match and the rule that made it, unless it has become another company.
@@ -57,9 +61,11 @@ SELECT intake_id, company_unique_id, rule FROM pg_temp.matches
 ON CONFLICT (intake_id) DO UPDATE SET company_unique_id = excluded.company_unique_id, rule = excluded.rule, matched_at = now()
 WHERE existing.company_unique_id <> excluded.company_unique_id;
 
--- Further mentions fill gaps and never overwrite.
+-- Further mentions fill gaps and never overwrite. The lock is the one an UPDATE takes: a stronger one would wait for other
+-- batches that merely mention the same companies (foreign keys), and they for it.
 WITH gaps AS (
     SELECT m.company_unique_id,
+           (array_agg(c.company_name_for_emails ORDER BY c.place) FILTER (WHERE c.company_name_for_emails IS NOT NULL))[1] AS company_name_for_emails,
            (array_agg(c.industry ORDER BY c.place) FILTER (WHERE c.industry IS NOT NULL))[1] AS industry,
            (array_agg(c.employee_count ORDER BY c.place) FILTER (WHERE c.employee_count IS NOT NULL))[1] AS employee_count,
            (array_agg(c.founded_year ORDER BY c.place) FILTER (WHERE c.founded_year IS NOT NULL))[1] AS founded_year,
@@ -69,33 +75,44 @@ WITH gaps AS (
            (array_agg(c.state ORDER BY c.place) FILTER (WHERE c.state IS NOT NULL))[1] AS state,
            (array_agg(c.postal_code ORDER BY c.place) FILTER (WHERE c.postal_code IS NOT NULL))[1] AS postal_code,
            (array_agg(c.country ORDER BY c.place) FILTER (WHERE c.country IS NOT NULL))[1] AS country,
-           (array_agg(c.linkedin_url ORDER BY c.place) FILTER (WHERE c.linkedin_url IS NOT NULL))[1] AS linkedin_url
+           (array_agg(c.linkedin_url ORDER BY c.place) FILTER (WHERE c.linkedin_url IS NOT NULL))[1] AS linkedin_url,
+           (array_agg(c.facebook_url ORDER BY c.place) FILTER (WHERE c.facebook_url IS NOT NULL))[1] AS facebook_url,
+           (array_agg(c.twitter_url ORDER BY c.place) FILTER (WHERE c.twitter_url IS NOT NULL))[1] AS twitter_url,
+           (array_agg(c.sic_codes ORDER BY c.place) FILTER (WHERE c.sic_codes IS NOT NULL))[1] AS sic_codes
     FROM pg_temp.matches m JOIN pg_temp.candidates c ON c.id = m.intake_id
     WHERE m.rule <> 'new_company' GROUP BY m.company_unique_id
 ), filled AS (
-    SELECT c.company_unique_id, coalesce(c.industry, g.industry) AS industry,
-           coalesce(c.employee_count, g.employee_count) AS employee_count, coalesce(c.founded_year, g.founded_year) AS founded_year,
-           coalesce(c.phone, g.phone) AS phone, coalesce(c.address, g.address) AS address, coalesce(c.city, g.city) AS city,
+    SELECT c.company_unique_id,
+           coalesce(c.company_name_for_emails, g.company_name_for_emails) AS company_name_for_emails,
+           coalesce(c.industry, g.industry) AS industry, coalesce(c.employee_count, g.employee_count) AS employee_count,
+           coalesce(c.founded_year, g.founded_year) AS founded_year, coalesce(c.phone, g.phone) AS phone,
+           coalesce(c.address, g.address) AS address, coalesce(c.city, g.city) AS city,
            coalesce(c.state, g.state) AS state, coalesce(c.postal_code, g.postal_code) AS postal_code,
-           coalesce(c.country, g.country) AS country, coalesce(c.linkedin_url, g.linkedin_url) AS linkedin_url
+           coalesce(c.country, g.country) AS country, coalesce(c.linkedin_url, g.linkedin_url) AS linkedin_url,
+           coalesce(c.facebook_url, g.facebook_url) AS facebook_url,
+           coalesce(c.twitter_url, g.twitter_url) AS twitter_url, coalesce(c.sic_codes, g.sic_codes) AS sic_codes
     FROM marketing.company_master c JOIN gaps g USING (company_unique_id)
-    WHERE (c.industry IS NULL AND g.industry IS NOT NULL) OR (c.employee_count IS NULL AND g.employee_count IS NOT NULL)
-       OR (c.founded_year IS NULL AND g.founded_year IS NOT NULL) OR (c.phone IS NULL AND g.phone IS NOT NULL)
-       OR (c.address IS NULL AND g.address IS NOT NULL) OR (c.city IS NULL AND g.city IS NOT NULL)
-       OR (c.state IS NULL AND g.state IS NOT NULL) OR (c.postal_code IS NULL AND g.postal_code IS NOT NULL)
-       OR (c.country IS NULL AND g.country IS NOT NULL) OR (c.linkedin_url IS NULL AND g.linkedin_url IS NOT NULL)
-    ORDER BY c.company_unique_id FOR UPDATE OF c
+    WHERE c.company_name_for_emails IS NULL AND g.company_name_for_emails IS NOT NULL OR c.industry IS NULL AND g.industry IS NOT NULL
+       OR c.employee_count IS NULL AND g.employee_count IS NOT NULL OR c.founded_year IS NULL AND g.founded_year IS NOT NULL
+       OR c.phone IS NULL AND g.phone IS NOT NULL OR c.address IS NULL AND g.address IS NOT NULL
+       OR c.city IS NULL AND g.city IS NOT NULL OR c.state IS NULL AND g.state IS NOT NULL
+       OR c.postal_code IS NULL AND g.postal_code IS NOT NULL OR c.country IS NULL AND g.country IS NOT NULL
+       OR c.linkedin_url IS NULL AND g.linkedin_url IS NOT NULL OR c.facebook_url IS NULL AND g.facebook_url IS NOT NULL
+       OR c.twitter_url IS NULL AND g.twitter_url IS NOT NULL OR c.sic_codes IS NULL AND g.sic_codes IS NOT NULL
+    ORDER BY c.company_unique_id FOR NO KEY UPDATE OF c
 )
 UPDATE marketing.company_master c
-SET industry = f.industry, employee_count = f.employee_count, founded_year = f.founded_year, phone = f.phone, address = f.address,
-    city = f.city, state = f.state, postal_code = f.postal_code, country = f.country, linkedin_url = f.linkedin_url,
+SET company_name_for_emails = f.company_name_for_emails, industry = f.industry, employee_count = f.employee_count,
+    founded_year = f.founded_year, phone = f.phone, address = f.address, city = f.city, state = f.state,
+    postal_code = f.postal_code, country = f.country, linkedin_url = f.linkedin_url, facebook_url = f.facebook_url,
+    twitter_url = f.twitter_url, sic_codes = f.sic_codes,
     data_quality_score = 10 * num_nonnulls(f.industry, f.employee_count, f.founded_year, f.phone, f.city, f.state, f.postal_code,
         f.country, f.linkedin_url, f.address)
 FROM filled f WHERE c.company_unique_id = f.company_unique_id;
 
-SELECT (SELECT count(*) FROM intake.company_raw_intake WHERE import_batch_id = %(batch)s) AS rows_in,
-       (SELECT count(DISTINCT company_unique_id) FROM pg_temp.matches) AS rows_out,
-       (SELECT count(*) FROM intake.company_raw_intake WHERE import_batch_id = %(batch)s AND validated IS NOT TRUE) AS rows_rejected,
-       (SELECT count(*) FROM pg_temp.created) AS companies_new,
-       (SELECT count(DISTINCT company_unique_id) FROM pg_temp.matches WHERE rule = 'existing_company') AS companies_joined,
-       (SELECT count(*) FROM pg_temp.matches WHERE rule = 'same_batch') AS repeated_rows;
+SELECT r.rows_in, m.rows_out, r.rows_rejected, m.rows_out - m.companies_joined AS companies_new, m.companies_joined, m.repeated_rows
+FROM (SELECT count(*) AS rows_in, count(*) FILTER (WHERE validated IS NOT TRUE) AS rows_rejected
+      FROM intake.company_raw_intake WHERE import_batch_id = %(batch)s) AS r,
+     (SELECT count(*) FILTER (WHERE place = 1) AS rows_out,
+             count(*) FILTER (WHERE place = 1 AND rule = 'existing_company') AS companies_joined,
+             count(*) FILTER (WHERE rule = 'same_batch') AS repeated_rows FROM pg_temp.matches) AS m;

@@ -10,7 +10,7 @@ WHERE b.import_batch_id = %(batch)s
 ORDER BY b.company_unique_id, kind.version
 ON CONFLICT (company_unique_id, slot_type) DO NOTHING;
 
-SELECT count(DISTINCT b.company_unique_id) AS rows_in, count(s.*) AS rows_out, 0 AS rows_rejected,
+SELECT count(DISTINCT s.company_unique_id) AS rows_in, count(*) AS rows_out, 0 AS rows_rejected,
        count(*) FILTER (WHERE s.is_filled) AS slots_filled
 FROM marketing.company_batches b JOIN marketing.company_slots s USING (company_unique_id)
 WHERE b.import_batch_id = %(batch)s;

@@ -2,7 +2,7 @@
 -- Companies that only this batch's people mention may come from other batches; all have their slots already.
 -- The slots are locked first, in one order, so that two batches with the same company see each other's choice.
 SELECT s.company_slot_unique_id FROM marketing.company_slots s JOIN marketing.company_batches b USING (company_unique_id)
-WHERE b.import_batch_id = %(batch)s ORDER BY 1 FOR UPDATE OF s;
+WHERE b.import_batch_id = %(batch)s ORDER BY 1 FOR NO KEY UPDATE OF s;
 
 UPDATE marketing.people_master p
 SET slot_type = t.slot_type, slot_confidence = t.confidence, slot_rule = t.rule

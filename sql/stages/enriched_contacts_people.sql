@@ -124,7 +124,7 @@ WITH merged AS (
            coalesce(p.seniority, f.seniority) AS seniority, coalesce(p.department, f.department) AS department,
            coalesce(p.phone, f.phone) AS phone, coalesce(p.linkedin_url, f.linkedin_url) AS linkedin_url
     FROM marketing.people_master p JOIN pg_temp.people_found f USING (company_unique_id, person_key)
-    ORDER BY p.person_unique_id FOR UPDATE OF p
+    ORDER BY p.person_unique_id FOR NO KEY UPDATE OF p
 )
 UPDATE marketing.people_master p
 SET title = m.title, email = m.email, email_source_status = m.email_source_status, first_name = m.first_name, last_name = m.last_name,
