@@ -281,6 +281,18 @@ def errors(batch: str | None, resolve_id: int | None, notes: str | None, limit: 
 
 
 @barton.command()
+@click.argument("row", type=click.IntRange(min=1))
+@click.option("--notes", help="Why; kept with the decision.")
+def unmatch(row: int, notes: str | None) -> None:
+    """Undo the match of intake ROW: it and the rows written like it become a company of their own."""
+    from barton_pipeline import promotion
+
+    with database.transaction() as connection:
+        rows = promotion.unmatch(connection, row, getpass.getuser(), notes)
+    console.print(f"{rows} row(s) are to be judged again and become a company of their own; their batches are queued.")
+
+
+@barton.command()
 @click.argument("batch", required=False)
 @click.option("--all", "every", is_flag=True, help="Requeue the dead letters of every batch.")
 def retry(batch: str | None, every: bool) -> None:

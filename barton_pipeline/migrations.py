@@ -26,6 +26,11 @@ LEDGER = """
         applied_by text NOT NULL DEFAULT current_user
     );
     COMMENT ON TABLE marketing.schema_migrations IS 'Migrations that barton migrate has applied';
+    COMMENT ON COLUMN marketing.schema_migrations.version IS 'Number of the file';
+    COMMENT ON COLUMN marketing.schema_migrations.name IS 'Rest of the file''s name';
+    COMMENT ON COLUMN marketing.schema_migrations.checksum IS 'SHA-256 of the file as applied; an edited file is refused';
+    COMMENT ON COLUMN marketing.schema_migrations.applied_at IS 'When';
+    COMMENT ON COLUMN marketing.schema_migrations.applied_by IS 'Database user';
 """
 
 

@@ -32,6 +32,9 @@ STAGES = (
     "sniper_targets",
 )
 
+# Sorts and hashes of a million rows spill at the default 4 MB; a worker has one such statement at a time.
+WORK_MEM = "64MB"
+
 Counts = dict[str, Any]
 
 
@@ -108,8 +111,11 @@ def _enter(connection: Connection, run: StageRun) -> None:
             "SELECT pg_advisory_xact_lock(hashtextextended('barton.batch:' || %s, 0))", (run.import_batch_id,)
         )
         cursor.execute(
-            "SELECT set_config('barton.import_batch_id', %s, true), set_config('barton.lease_token', %s, true)",
-            (run.import_batch_id, run.lease_token),
+            """
+            SELECT set_config('barton.import_batch_id', %s, true), set_config('barton.lease_token', %s, true),
+                   set_config('work_mem', %s, true)
+            """,
+            (run.import_batch_id, run.lease_token, WORK_MEM),
         )
 
 

@@ -94,6 +94,8 @@ def test_the_jobs_run_on_a_real_instance(db) -> None:
         assert slots.metadata["rows_out"].value == 786
         assert len(slots.metadata["dagster/column_schema"].schema.columns) > 5
         assert "CEO" in slots.metadata["preview"].value
+        (scores,) = result.asset_materializations_for_node("ple_scores")
+        assert "| 0.0 | 262 | ██████" in scores.metadata["score_distribution"].value
         suites = defs.resolve_job_def("expectations_job").execute_in_process(instance=instance, tags=tags)
         assert {(e.check_name, e.passed) for e in suites.get_asset_check_evaluations()} == {
             ("gx_intake", True),

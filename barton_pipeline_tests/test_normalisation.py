@@ -12,6 +12,12 @@ LABELS = st.sampled_from(["www", "shop", "acme", "a1", "x-y", "bücher", "city",
 RELAXED = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+def expected_domain(host: str) -> str:
+    """tldextract's answer, spelt in Unicode."""
+    labels = ORACLE(host).top_domain_under_public_suffix.split(".")
+    return ".".join(x[4:].encode().decode("punycode") if x.startswith("xn--") else x for x in labels)
+
+
 def domains(db, hosts: list[str]) -> dict[str, str]:
     with transaction(db.url) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT host, domain FROM intake.registrable_domains(%s)", (hosts,))
@@ -22,7 +28,7 @@ def domains(db, hosts: list[str]) -> dict[str, str]:
 @given(names=st.lists(st.lists(LABELS, min_size=1, max_size=5).map(".".join), min_size=1, max_size=40, unique=True))
 def test_registrable_domains_agree_with_tldextract(db, names: list[str]) -> None:
     found = domains(db, names)
-    expected = {name: ORACLE(name).top_domain_under_public_suffix for name in names}
+    expected = {name: expected_domain(name) for name in names}
     assert found == {name: domain for name, domain in expected.items() if domain}
 
 
@@ -32,7 +38,7 @@ def test_every_rule_of_the_list_agrees_with_tldextract(db) -> None:
     # below two nested wildcards tldextract reads only the inner one: *.futurecms.at and *.ex.futurecms.at for ex.futurecms.at
     nested = {s for s, kind in kinds.items() if kind == "wildcard" and kinds.get(s.partition(".")[2]) == "wildcard"}
     found = domains(db, hosts)
-    wrong = [h for h in hosts if h not in nested and found.get(h, "") != ORACLE(h).top_domain_under_public_suffix]
+    wrong = [h for h in hosts if h not in nested and found.get(h, "") != expected_domain(h)]
     assert wrong == []
 
 
@@ -43,6 +49,29 @@ def test_malformed_hosts_have_no_domain(db) -> None:
         )
         == {}
     )
+
+
+@RELAXED
+@given(label=st.text(alphabet="abcxyz019-äöüßéøłжщ漢字☃𝄞", min_size=1, max_size=20))
+def test_punycode_is_read_as_the_standard_library_reads_it(db, label: str) -> None:
+    written = label + "ü"  # a label without a letter beyond ASCII is never written as xn--
+    assert db.value("SELECT intake.punycode_decode(%s)", written.encode("punycode").decode()) == written
+
+
+@RELAXED
+@given(label=st.text(alphabet="abcdefghijklmnopqrstuvwxyz0123456789-", max_size=70))
+def test_what_is_not_punycode_never_fails(db, label: str) -> None:
+    db.value("SELECT intake.punycode_decode(%s)", label)
+
+
+def test_both_spellings_of_a_domain_are_one(db) -> None:
+    hosts = ["xn--mnchen-3ya.de", "www.münchen.de", "www.mu\u0308nchen.de", "a.xn--55qx5d.cn", "xn--.de", "xn--9.com"]
+    assert domains(db, hosts) == {
+        "xn--mnchen-3ya.de": "münchen.de",
+        "www.münchen.de": "münchen.de",
+        "www.mu\u0308nchen.de": "münchen.de",
+        "a.xn--55qx5d.cn": "a.公司.cn",
+    }
 
 
 WORDS = st.lists(st.sampled_from(["Acme", "Café", "Øl", "Müller", "Works", "Nord", "7"]), min_size=1, max_size=3)

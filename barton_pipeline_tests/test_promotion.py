@@ -2,6 +2,11 @@
 
 import threading
 
+import pytest
+
+from barton_pipeline.errors import InputError
+from barton_pipeline.promotion import unmatch
+
 from .builders import insert_companies, run_stages
 
 DESCRIBED = ("industry", "num_employees", "founded_year", "company_phone", "company_city", "company_state", "company_postal_code",
@@ -79,6 +84,85 @@ def test_two_batches_that_complete_the_same_companies_at_once(db) -> None:
         "SELECT industry, city, data_quality_score, count(*) FROM marketing.company_master GROUP BY 1, 2, 3"
     ) == [("mining", "Bonn", 30, 400)]
     assert db.value("SELECT count(*) FROM marketing.company_batches") == 1200
+
+
+def twins(db) -> None:
+    """Rows 1 and 3 are Acme Inc, rows 2 and 4 Acme LLC, which told the industry and, like row 1, the city."""
+    for name, industry, city in [("Acme Inc", None, "Bonn"), ("Acme LLC", "mining", "Bonn"), ("ACME Inc.", None, None), ("Acme, LLC", None, None)]:  # fmt: skip
+        db.execute(
+            "INSERT INTO intake.company_raw_intake (company, website, industry, company_city, import_batch_id) VALUES (%s, 'acme.com', %s, %s, 'B1')",
+            name, industry, city,
+        )  # fmt: skip
+    run_stages("B1")
+
+
+COMPANIES = "SELECT company_name, industry, city FROM marketing.company_master ORDER BY company_unique_id"
+
+
+def test_a_match_can_be_undone_for_good(db) -> None:
+    twins(db)
+    assert db.query(COMPANIES) == [("Acme LLC", "mining", "Bonn")], "the fullest row names the company"
+    ((before,),) = db.query("SELECT company_unique_id FROM marketing.company_master")
+    with db.connect() as connection:
+        assert unmatch(connection, 1, "ann", "two firms") == 2
+    run_stages("B1")
+    assert db.query(COMPANIES) == [("Acme LLC", "mining", "Bonn"), ("Acme Inc", None, "Bonn")]
+    for batch, name, company in (
+        ("B2", "ACME, Inc", "Acme Inc"),
+        ("B3", "acme llc", "Acme LLC"),
+        ("B4", "Acme", "Acme LLC"),
+    ):
+        db.execute(
+            "INSERT INTO intake.company_raw_intake (company, website, import_batch_id) VALUES (%s, 'www.acme.com', %s)",
+            name,
+            batch,
+        )
+        run_stages(batch)
+        assert db.value("SELECT company_name FROM marketing.company_batches JOIN marketing.company_master USING (company_unique_id) WHERE company_batches.import_batch_id = %s", batch) == company  # fmt: skip
+    assert db.value("SELECT count(*) FROM marketing.company_slots") == 6
+    assert db.value("SELECT company_unique_id FROM marketing.company_master WHERE company_name = 'Acme LLC'") == before
+
+
+def test_what_only_the_undone_rows_told_leaves_the_company(db) -> None:
+    insert = "INSERT INTO intake.company_raw_intake (company, website, industry, company_city, import_batch_id) VALUES (%s, 'acme.com', %s, %s, %s)"
+    db.execute(insert, "Acme Inc", None, "Bonn", "B1")
+    run_stages("B1")
+    db.execute(insert, "Acme LLC", "mining", "Bonn", "B2")
+    run_stages("B2")
+    assert db.query(COMPANIES) == [("Acme Inc", "mining", "Bonn")]
+    with db.connect() as connection:
+        unmatch(connection, 2, "ann", None)
+    assert db.query(COMPANIES) == [("Acme Inc", None, "Bonn")]
+    assert db.value("SELECT count(*) FROM marketing.company_batches WHERE import_batch_id = 'B2'") == 0
+    event = db.query(
+        "SELECT event_type, import_batch_id FROM marketing.pipeline_events WHERE status = 'pending' AND event_type LIKE 'continue%%'"
+    )
+    assert event == [("continue_at_validated_companies", "B2")]
+    run_stages("B2")
+    assert db.query(COMPANIES) == [("Acme Inc", None, "Bonn"), ("Acme LLC", "mining", "Bonn")]
+    db.execute(
+        "INSERT INTO intake.people_raw_intake (full_name, title, company, website, import_batch_id) VALUES ('Ann Example', 'CEO', 'ACME LLC', 'acme.com', 'B2')"
+    )
+    assert run_stages("B2")["enriched_contacts"]["slots_filled"] == 1
+    assert db.value("SELECT c.company_name FROM marketing.people_master p JOIN marketing.company_master c USING (company_unique_id)") == "Acme LLC"  # fmt: skip
+
+
+def test_a_match_that_cannot_be_undone_says_why(db) -> None:
+    twins(db)
+    with db.connect() as connection, pytest.raises(InputError, match="correct the name or the website"):
+        unmatch(connection, 4, "ann", None)
+    with db.connect() as connection, pytest.raises(InputError, match="Intake row 99 is matched to no company"):
+        unmatch(connection, 99, "ann", None)
+
+
+def test_a_row_edited_after_it_was_judged_is_not_promoted_with_its_old_domain(db) -> None:
+    insert_companies(db, "B1", 2)
+    run_stages("B1", ("validated_companies",))
+    db.execute("UPDATE intake.company_raw_intake SET website = 'elsewhere.com' WHERE id = 1")
+    run_stages("B1", ("company_master",))
+    assert companies_of_rows(db) == [(2, "company2.com")]
+    run_stages("B1")
+    assert companies_of_rows(db) == [(1, "elsewhere.com"), (2, "company2.com")]
 
 
 def test_ids_roll_over_and_then_end(db) -> None:

@@ -16,6 +16,7 @@ from .builders import insert_companies, run_stages
 COMPANY = "04.04.01.84.00001.001"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 TYPES = [rule["signal_type"] for rule in rules().bit["signals"]]
+NEGATIVE_TYPES = [rule["signal_type"] for rule in rules().bit["negative_signals"]]
 SIGNALS = st.lists(st.tuples(st.sampled_from(TYPES), st.floats(0, 1, width=32), st.integers(0, 300)), max_size=8)
 RELAXED = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -42,18 +43,34 @@ def score_of(db, signals, as_of: datetime = NOW) -> tuple[float, list[dict]]:
         return cursor.fetchone()
 
 
-def expected(signals) -> float:
-    """The noisy-or of docs/scoring.md, computed without SQL."""
-    by_type: dict[str, dict] = {}
+def counted(signals, kinds: str) -> dict[str, list[tuple[float, int]]]:
+    """(probability, age) by type: the strongest, then newest, signal of each duplicate window."""
+    by_type: dict[str, dict[int, tuple[float, int]]] = {}
     for kind, strength, age in signals:
-        rule = next(rule for rule in rules().bit["signals"] if rule["signal_type"] == kind)
+        rule = next((rule for rule in rules().bit[kinds] if rule["signal_type"] == kind), None)
+        if rule is None:
+            continue
         window = math.floor((NOW - timedelta(days=age)).timestamp() / 86400 / rule["window_days"])
-        p = rule["weight"] * strength * 2 ** (-age / rule["half_life_days"])
-        seen = by_type.setdefault(kind, {"cap": rule["cap"], "windows": {}})["windows"]
-        seen[window] = max(p, seen.get(window, 0))
+        decay = 2 ** (-age / rule["half_life_days"]) if "half_life_days" in rule else 1
+        seen = by_type.setdefault(kind, {})
+        seen[window] = max((rule["weight"] * strength * decay, -age), seen.get(window, (0.0, -1000)))
+    return {kind: [(p, -negative_age) for p, negative_age in seen.values()] for kind, seen in by_type.items()}
+
+
+def expected(signals) -> float:
+    """The noisy-or of docs/scoring.md, negative types included, computed without SQL."""
+    negatives = counted(signals, "negative_signals")
     rest = 1.0
-    for one in by_type.values():
-        rest *= 1 - min(one["cap"], 1 - math.prod(1 - p for p in one["windows"].values()))
+    for kind, evidence in counted(signals, "signals").items():
+        total = 0.0
+        for p, age in evidence:
+            kept = 1.0
+            for rule in rules().bit["negative_signals"]:
+                reach = [q for q, told in negatives.get(rule["signal_type"], []) if age >= told - rule["lasts_days"]]
+                kept *= 1 - min(rule["cap"], 1 - math.prod(1 - q for q in reach))
+            total += -math.log(1 - p) * kept
+        cap = next(rule["cap"] for rule in rules().bit["signals"] if rule["signal_type"] == kind)
+        rest *= max(1 - cap, math.exp(-total))
     return 1 - rest
 
 
@@ -63,6 +80,22 @@ def test_bit_is_the_capped_noisy_or_and_its_shares_add_up(company, signals) -> N
     score, reasons = score_of(company, signals)
     assert score == pytest.approx(expected(signals), abs=1e-6)
     assert sum(reason["share"] for reason in reasons) == pytest.approx(score, abs=1e-9)
+
+
+@RELAXED
+@given(signals=SIGNALS, negative=st.lists(st.tuples(st.sampled_from(NEGATIVE_TYPES), st.floats(0, 1, width=32), st.integers(0, 300)), min_size=1, max_size=4))  # fmt: skip
+def test_negative_signals_take_their_share_and_never_more(company, signals, negative) -> None:
+    score, reasons = score_of(company, signals + negative)
+    assert score == pytest.approx(expected(signals + negative), abs=1e-6)
+    assert sum(reason["share"] for reason in reasons) == pytest.approx(score, abs=1e-9)
+    assert 0 <= score <= score_of(company, signals)[0] + 1e-9
+
+
+def test_an_unsubscription_lowers_what_came_before_it_and_not_what_comes_long_after(company) -> None:
+    before, after = [("reply", 1, 10), ("unsubscribe", 1, 5)], [("reply", 1, 10), ("unsubscribe", 1, 105)]
+    plain, _ = score_of(company, [("reply", 1, 10)])
+    assert score_of(company, before)[0] < 0.75 * plain
+    assert score_of(company, after)[0] == plain
 
 
 @RELAXED

@@ -15,6 +15,7 @@ from barton_pipeline.stages import StageRun, run_stage
 LEASE_TAG = "barton/lease_token"
 OWNER = "team:barton"
 PREVIEW_ROWS = 10
+CHART_WIDTH = 30
 
 
 def stage_options(
@@ -124,9 +125,23 @@ def _columns(connection: Connection, table: str) -> list[dg.TableColumn]:
 
 
 def _metadata_value(value: Any) -> Any:
+    if isinstance(value, dict) and value and all(isinstance(number, (int, float)) for number in value.values()):
+        return dg.MetadataValue.md(_bar_chart(value))
     if isinstance(value, (dict, list)):
         return dg.MetadataValue.json(value)
     return value if isinstance(value, (int, float, str)) else str(value)
+
+
+def _bar_chart(numbers: dict[str, float]) -> str:
+    """Counts by label as a Markdown table with bars; labels that are numbers in their order, others by size."""
+    try:
+        labels = sorted(numbers, key=float)
+    except ValueError:
+        labels = sorted(numbers, key=lambda label: -numbers[label])
+    most = max(numbers.values()) or 1
+    return _markdown_table(
+        [{"": label, "n": numbers[label], " ": "█" * round(CHART_WIDTH * numbers[label] / most)} for label in labels]
+    )
 
 
 def _markdown_table(rows: list[dict[str, Any]]) -> str:

@@ -9,5 +9,7 @@ WHERE last.id IS NULL OR last.bit_model_version <> %(version)s OR abs(last.bit_s
    OR last.last_signal_at IS DISTINCT FROM n.last_signal_at;
 
 SELECT count(*) AS rows_in, count(*) AS rows_out, count(*) FILTER (WHERE score > 0) AS companies_with_signals,
-       coalesce(round(max(score)::numeric, 4), 0) AS highest_score
+       coalesce(round(max(score)::numeric, 4), 0) AS highest_score,
+       (SELECT jsonb_object_agg(bin, n) FROM (SELECT to_char(floor(least(score, 0.999) * 10) / 10, 'FM0.0') AS bin, count(*) AS n
+                                              FROM pg_temp.bit_now GROUP BY 1) AS bins) AS score_distribution
 FROM pg_temp.bit_now;

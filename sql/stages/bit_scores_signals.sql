@@ -17,27 +17,26 @@ WITH waiting AS (
     WHERE import_batch_id = %(batch)s AND (outcome IS NULL OR outcome IN ('invalid', 'company_unknown', 'company_ambiguous'))
 )
 SELECT s.id, btrim(s.company_unique_id) AS given_id, lower(btrim(s.signal_type)) AS signal_type,
-       intake.company_name_key(s.company) AS name_key, intake.website_host(s.website) AS host, s.occurred_at,
+       nullif(btrim(s.company), '') AS company, intake.website_host(s.website) AS host, s.occurred_at,
        intake.iso_timestamp(s.occurred_at) AS happened_at, nullif(btrim(s.strength), '') AS strength,
        coalesce(nullif(btrim(s.source_system), ''), 'import') AS source, nullif(btrim(s.external_id), '') AS external_id
 FROM intake.signals_raw_intake s JOIN waiting USING (id);
 ANALYZE pg_temp.signals_read;
 
+DROP TABLE IF EXISTS pg_temp.signals_keyed;
+CREATE TEMP TABLE signals_keyed ON COMMIT DROP AS
+SELECT r.*, d.domain FROM pg_temp.signals_read r
+LEFT JOIN intake.registrable_domains(ARRAY(SELECT DISTINCT host FROM pg_temp.signals_read WHERE host IS NOT NULL)) d USING (host);
+ANALYZE pg_temp.signals_keyed;
+
 DROP TABLE IF EXISTS pg_temp.signals_judged;
 CREATE TEMP TABLE signals_judged ON COMMIT DROP AS
-WITH keyed AS (
-    SELECT r.*, d.domain FROM pg_temp.signals_read r
-    LEFT JOIN intake.registrable_domains(ARRAY(SELECT DISTINCT host FROM pg_temp.signals_read WHERE host IS NOT NULL)) d USING (host)
-), by_domain AS (
-    SELECT domain, count(*) AS companies, min(company_unique_id) AS company_unique_id FROM marketing.company_master
-    WHERE domain IN (SELECT domain FROM keyed) GROUP BY domain
-), by_name AS (
-    SELECT company_name_key, count(*) AS companies, min(company_unique_id) AS company_unique_id FROM marketing.company_master
-    WHERE company_name_key IN (SELECT name_key FROM keyed WHERE domain IS NULL) GROUP BY company_name_key
+WITH companies AS MATERIALIZED (
+    SELECT * FROM marketing.match_companies(ARRAY(SELECT domain FROM pg_temp.signals_keyed ORDER BY id),
+                                            ARRAY(SELECT company FROM pg_temp.signals_keyed ORDER BY id))
 ), found AS (
-    SELECT k.*, coalesce(given.company_unique_id, exact.company_unique_id, CASE WHEN d.companies = 1 THEN d.company_unique_id END,
-               CASE WHEN k.domain IS NULL AND n.companies = 1 THEN n.company_unique_id END) AS company_id,
-           d.companies > 1 OR k.domain IS NULL AND n.companies > 1 AS ambiguous,
+    SELECT k.*, c.name_key, coalesce(given.company_unique_id, CASE WHEN k.given_id IS NULL THEN c.company_unique_id END) AS company_id,
+           k.given_id IS NULL AND c.rule LIKE '%%shared_by_companies' AS ambiguous,
            array_remove(ARRAY[
                CASE WHEN k.signal_type IS NULL OR k.signal_type <> ALL (%(types)s) THEN 'signal_type_unknown' END,
                CASE WHEN k.occurred_at IS NULL THEN 'occurred_at_missing'
@@ -45,11 +44,9 @@ WITH keyed AS (
                     WHEN k.happened_at > now() + make_interval(mins => %(future_minutes)s) THEN 'occurred_at_future'
                     WHEN k.happened_at < %(earliest)s::timestamptz THEN 'occurred_at_impossible' END,
                CASE WHEN k.strength IS NOT NULL AND k.strength !~ '^(0(\.[0-9]+)?|1(\.0+)?|\.[0-9]+)$' THEN 'strength_invalid' END], NULL) AS faults
-    FROM keyed k
+    FROM pg_temp.signals_keyed k
+    JOIN companies c ON coalesce(c.domain, '') = coalesce(k.domain, '') AND coalesce(c.name, '') = coalesce(k.company, '')
     LEFT JOIN marketing.company_master given ON given.company_unique_id = k.given_id
-    LEFT JOIN marketing.company_master exact ON k.given_id IS NULL AND exact.domain = k.domain AND exact.company_name_key = k.name_key
-    LEFT JOIN by_domain d ON k.given_id IS NULL AND d.domain = k.domain
-    LEFT JOIN by_name n ON k.given_id IS NULL AND k.domain IS NULL AND n.company_name_key = k.name_key
 )
 SELECT id, domain, name_key, company_id, signal_type, happened_at, source,
        CASE WHEN cardinality(faults) = 0 THEN coalesce(strength, '1')::real END AS strength,

@@ -39,9 +39,9 @@ WITH inserted AS (
 INSERT INTO pg_temp.created SELECT * FROM inserted;
 ANALYZE pg_temp.created;
 
--- A row that was edited until it is no longer valid belongs to no company; the company stays.
+-- A row that was edited until it is no longer valid belongs to no company; the company stays. One that is to be judged again waits.
 DELETE FROM marketing.company_matches m USING intake.company_raw_intake r
-WHERE r.id = m.intake_id AND r.import_batch_id = %(batch)s AND r.validated IS NOT TRUE;
+WHERE r.id = m.intake_id AND r.import_batch_id = %(batch)s AND NOT r.validated;
 
 DROP TABLE IF EXISTS pg_temp.matches;
 CREATE TEMP TABLE matches ON COMMIT DROP AS

@@ -17,51 +17,40 @@ WITH waiting AS (
 SELECT id, nullif(btrim(coalesce(full_name, concat_ws(' ', first_name, last_name))), '') AS full_name, first_name, last_name,
        nullif(btrim(title), '') AS title, nullif(lower(btrim(email)), '') AS email, email_status, linkedin_url,
        coalesce(phone, mobile_phone) AS phone, seniority, departments, source_system, source_record_id, import_batch_id, created_at,
-       nullif(btrim(company), '') AS company, intake.company_name_key(company) AS name_key, intake.website_host(website) AS host,
+       nullif(btrim(company), '') AS company, intake.website_host(website) AS host,
        nullif(lower(split_part(btrim(email), '@', 2)), '') AS email_host
 FROM chosen;
 ANALYZE pg_temp.people_read;
 
-DROP TABLE IF EXISTS pg_temp.people_matched;
-CREATE TEMP TABLE people_matched ON COMMIT DROP AS
+DROP TABLE IF EXISTS pg_temp.people_keyed;
+CREATE TEMP TABLE people_keyed ON COMMIT DROP AS
 WITH domains AS (
     SELECT * FROM intake.registrable_domains(ARRAY(
         SELECT host FROM pg_temp.people_read WHERE host IS NOT NULL
         UNION SELECT email_host FROM pg_temp.people_read WHERE email_host IS NOT NULL))
-), keyed AS (
-    SELECT r.*, coalesce(own.domain, CASE WHEN mail.domain <> ALL (%(free_mail)s) THEN mail.domain END) AS domain,
-           btrim(regexp_replace(intake.words(r.full_name), %(credentials)s, '')) AS person_key
-    FROM pg_temp.people_read r LEFT JOIN domains own ON own.host = r.host LEFT JOIN domains mail ON mail.host = r.email_host
-), by_domain AS (
-    SELECT domain, count(*) AS companies, min(company_unique_id) AS company_unique_id FROM marketing.company_master
-    WHERE domain IN (SELECT domain FROM keyed) GROUP BY domain
-), by_name AS (
-    SELECT company_name_key, count(*) AS companies, min(company_unique_id) AS company_unique_id FROM marketing.company_master
-    WHERE company_name_key IN (SELECT name_key FROM keyed WHERE domain IS NULL) GROUP BY company_name_key
 )
-SELECT k.*,
-       CASE WHEN coalesce(k.person_key, '') = '' OR k.company IS NULL AND k.domain IS NULL THEN NULL
-            WHEN exact.company_unique_id IS NOT NULL THEN exact.company_unique_id
-            WHEN d.companies = 1 THEN d.company_unique_id
-            WHEN k.domain IS NULL AND n.companies = 1 THEN n.company_unique_id END AS company_unique_id,
-       CASE WHEN coalesce(k.person_key, '') = '' OR k.company IS NULL AND k.domain IS NULL THEN 'invalid'
-            WHEN exact.company_unique_id IS NOT NULL OR d.companies = 1 OR k.domain IS NULL AND n.companies = 1 THEN 'matched'
-            WHEN d.companies > 1 OR k.domain IS NULL AND n.companies > 1 THEN 'company_ambiguous'
-            ELSE 'company_unknown' END AS outcome,
-       array_remove(ARRAY[
-           CASE WHEN coalesce(k.person_key, '') = '' THEN 'name_missing' END,
-           CASE WHEN k.company IS NULL AND k.domain IS NULL THEN 'company_missing' END,
-           CASE WHEN coalesce(k.person_key, '') <> '' AND (k.company IS NOT NULL OR k.domain IS NOT NULL) THEN
-               CASE WHEN exact.company_unique_id IS NOT NULL THEN 'by_domain_and_name'
-                    WHEN d.companies = 1 THEN 'by_domain'
-                    WHEN k.domain IS NULL AND n.companies = 1 THEN 'by_name'
-                    WHEN d.companies > 1 THEN 'domain_shared_by_companies'
-                    WHEN k.domain IS NULL AND n.companies > 1 THEN 'name_shared_by_companies'
-                    ELSE 'no_such_company' END END], NULL) AS reasons
-FROM keyed k
-LEFT JOIN marketing.company_master exact ON exact.domain = k.domain AND exact.company_name_key = k.name_key
-LEFT JOIN by_domain d ON d.domain = k.domain
-LEFT JOIN by_name n ON n.company_name_key = k.name_key AND k.domain IS NULL;
+SELECT r.*, coalesce(own.domain, CASE WHEN mail.domain <> ALL (%(free_mail)s) THEN mail.domain END) AS domain,
+       btrim(regexp_replace(intake.words(r.full_name), %(credentials)s, '')) AS person_key
+FROM pg_temp.people_read r LEFT JOIN domains own ON own.host = r.host LEFT JOIN domains mail ON mail.host = r.email_host;
+ANALYZE pg_temp.people_keyed;
+
+DROP TABLE IF EXISTS pg_temp.people_matched;
+CREATE TEMP TABLE people_matched ON COMMIT DROP AS
+WITH companies AS MATERIALIZED (
+    SELECT * FROM marketing.match_companies(ARRAY(SELECT domain FROM pg_temp.people_keyed ORDER BY id),
+                                            ARRAY(SELECT company FROM pg_temp.people_keyed ORDER BY id))
+), judged AS (
+    SELECT k.*, c.name_key, c.company_unique_id AS found, c.rule,
+           array_remove(ARRAY[CASE WHEN coalesce(k.person_key, '') = '' THEN 'name_missing' END,
+                              CASE WHEN k.company IS NULL AND k.domain IS NULL THEN 'company_missing' END], NULL) AS faults
+    FROM pg_temp.people_keyed k
+    JOIN companies c ON coalesce(c.domain, '') = coalesce(k.domain, '') AND coalesce(c.name, '') = coalesce(k.company, '')
+)
+SELECT judged.*, CASE WHEN faults = '{}' THEN found END AS company_unique_id,
+       CASE WHEN faults <> '{}' THEN 'invalid' WHEN found IS NOT NULL THEN 'matched'
+            WHEN rule = 'no_such_company' THEN 'company_unknown' ELSE 'company_ambiguous' END AS outcome,
+       CASE WHEN faults = '{}' THEN ARRAY[rule] ELSE faults END AS reasons
+FROM judged;
 ANALYZE pg_temp.people_matched;
 
 SET LOCAL barton.skip_update_events = 'on';

@@ -7,5 +7,7 @@ LEFT JOIN LATERAL (SELECT * FROM marketing.ple_results r WHERE r.company_id = n.
 WHERE last.id IS NULL OR last.ple_model_version <> %(version)s OR abs(last.ple_score - n.score) > %(epsilon)s;
 
 SELECT count(*) AS rows_in, count(*) AS rows_out, 0 AS rows_rejected, coalesce(round(avg(score)::numeric, 4), 0) AS mean_score,
-       coalesce(round(max(score)::numeric, 4), 0) AS highest_score
+       coalesce(round(max(score)::numeric, 4), 0) AS highest_score,
+       (SELECT jsonb_object_agg(bin, n) FROM (SELECT to_char(floor(least(score, 0.999) * 10) / 10, 'FM0.0') AS bin, count(*) AS n
+                                              FROM pg_temp.ple_now GROUP BY 1) AS bins) AS score_distribution
 FROM pg_temp.ple_now;

@@ -35,6 +35,10 @@ WITH domains AS MATERIALIZED (
         ARRAY(SELECT DISTINCT host FROM pg_temp.readings WHERE host IS NOT NULL))
 ), parsed AS (
     SELECT r.*, d.domain,
+           -- an undone match: the name stands apart on this domain
+           CASE WHEN d.domain IN (SELECT domain FROM intake.separate_names) THEN
+               (SELECT name_words FROM intake.separate_names apart
+                WHERE apart.domain = d.domain AND apart.name_words = intake.words(r.company)) END AS own_key,
            -- the site's own company (Etsy on etsy.com) does have a website
            (host = ANY (%(social_hosts)s) OR d.domain = ANY (%(social_domains)s))
                AND replace(name_key, ' ', '') IS DISTINCT FROM split_part(d.domain, '.', 1) AS is_social,
@@ -42,7 +46,7 @@ WITH domains AS MATERIALIZED (
            split_part(split_part(split_part(linkedin_path, '/', 2), '?', 1), '#', 1) AS page
     FROM pg_temp.readings r LEFT JOIN domains d USING (host) OFFSET 0
 ), judged AS (
-    SELECT id, name_key, domain,
+    SELECT id, coalesce(own_key, name_key) AS name_key, domain,
            CASE WHEN employees BETWEEN 1 AND %(employees_most)s THEN employees::integer END AS employee_count,
            CASE WHEN founded BETWEEN %(founded_earliest)s AND extract(year FROM now())::integer + 1 THEN founded END AS founded,
            CASE WHEN length(digits) BETWEEN 7 AND 15 THEN phone_prefix || digits END AS phone,
