@@ -8,11 +8,13 @@ import getpass
 import json
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+import psycopg2
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
@@ -22,11 +24,19 @@ from barton_pipeline.batch_keys import check_batch_key
 from barton_pipeline.errors import BartonError, InputError
 
 console = Console()
+SCHEMA_MISSING = (
+    psycopg2.errors.InvalidSchemaName,
+    psycopg2.errors.UndefinedTable,
+    psycopg2.errors.UndefinedColumn,
+    psycopg2.errors.UndefinedFunction,
+)
 as_json = click.option("--json", "json_output", is_flag=True, help="Print JSON for a script to read.")
 
 
 def main() -> None:
     """Entry point: turn every expected failure into one clear line and an exit code."""
+    # what libraries warn each other about is nothing an operator can act on
+    warnings.filterwarnings("ignore", module=r"dagster|platformdirs|great_expectations")
     try:
         barton.main(standalone_mode=False)
     except click.exceptions.Exit as error:
@@ -40,9 +50,25 @@ def main() -> None:
     except BartonError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
+    except SCHEMA_MISSING as error:
+        click.echo(
+            f"Error: The schema is missing or older than this version ({_first_line(error)}). Run: barton migrate",
+            err=True,
+        )
+        sys.exit(1)
+    except psycopg2.Error as error:
+        click.echo(
+            f"Error: The database refused: {_first_line(error)}. Nothing was changed by this command (barton doctor).",
+            err=True,
+        )
+        sys.exit(1)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+
+
+def _first_line(error: psycopg2.Error) -> str:
+    return str(error).partition("\n")[0]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

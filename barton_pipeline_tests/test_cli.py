@@ -19,7 +19,7 @@ PROJECT = Path(__file__).parent.parent
 
 
 def barton(*arguments: str, cwd: Path = PROJECT, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-W", "ignore", "-m", "barton_pipeline.cli", *arguments], cwd=cwd, text=True,
+    return subprocess.run([sys.executable, "-m", "barton_pipeline.cli", *arguments], cwd=cwd, text=True,
                           capture_output=True, timeout=120, env={**os.environ, "COLUMNS": "200", **environment})  # fmt: skip
 
 
@@ -33,6 +33,7 @@ def test_every_command_has_help() -> None:
         "targets",
         "errors",
         "retry",
+        "unmatch",
         "listen",
         "migrate",
         "doctor",
@@ -40,6 +41,14 @@ def test_every_command_has_help() -> None:
     ):
         assert command in help_text
         assert barton(command, "--help").returncode == 0
+
+
+@pytest.mark.parametrize("command", ["status", "targets", "errors", "retry B1", "unmatch 1"])
+def test_a_database_without_the_schema_is_explained(empty_db, command: str) -> None:
+    result = barton(*command.split())
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "Run: barton migrate" in result.stderr and "Traceback" not in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
@@ -53,6 +62,7 @@ def test_every_command_has_help() -> None:
         (["targets", "--batch", "NOBODY"], 2, "holds no rows"),
         (["retry"], 2, "Name one batch"),
         (["errors", "--resolve", "999"], 2, "is not open"),
+        (["unmatch", "999"], 2, "Intake row 999 is matched to no company"),
         (["migrate", "--down-to", "99", "--yes"], 2, "no migration 99"),
     ],
 )
