@@ -11,8 +11,10 @@ import dagster as dg
 from psycopg2.extras import RealDictCursor
 
 from barton_pipeline import event_queue
+from barton_pipeline.assets.materialize import stage_runs
 from barton_pipeline.batches import import_batches
 from barton_pipeline.resources import Database
+from barton_pipeline.stages import hand_on
 
 SAMPLE_ROWS = 10
 
@@ -191,7 +193,15 @@ def _asset_check(rule: Rule) -> dg.AssetChecksDefinition:
         partitions_def=import_batches,
     )
     def run_rule(context: dg.AssetCheckExecutionContext, database: Database) -> dg.AssetCheckResult:
-        return check_rule(database, rule, context.partition_key)
+        runs = stage_runs(context)
+        results = {run.import_batch_id: check_rule(database, rule, run.import_batch_id) for run in runs}
+        red = [result for result in results.values() if not result.passed]
+        if red and rule.blocking and len(runs) > 1:
+            # the run ends here; its other batches must not stay behind
+            for run in runs:
+                if results[run.import_batch_id].passed:
+                    hand_on(run, rule.asset)
+        return red[0] if red else next(iter(results.values()))
 
     return run_rule
 

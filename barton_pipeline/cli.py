@@ -10,6 +10,7 @@ import sys
 import time
 import warnings
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -304,6 +305,36 @@ def errors(batch: str | None, resolve_id: int | None, notes: str | None, limit: 
         found,
         ["id", "severity", "event_type", "import_batch_id", "error_message", "created_at"],
     )
+
+
+@barton.command()
+@click.argument("batches", nargs=-1)
+@click.option("--match", help="All batches whose key matches this pattern, for example '2025*'.")
+@click.option("--all", "every", is_flag=True, help="All batches.")
+@as_json
+def backfill(batches: tuple[str, ...], match: str | None, every: bool, json_output: bool) -> None:
+    """Run BATCHES through all stages again, many to a run: for new rules, not for new rows."""
+    if sum(map(bool, (batches, match, every))) != 1:
+        raise InputError("Name batches, or say --match PATTERN, or --all; see the batches with: barton status")
+    with database.transaction() as connection:
+        for batch in batches:
+            event_queue.check_known_batch(connection, check_batch_key(batch))
+        wanted = list(batches) or [key for key in reports.batch_keys(connection) if fnmatchcase(key, match or "*")]
+    if not wanted:
+        raise InputError(f"No batch matches {match or '*'!r}; see the batches with: barton status")
+    from barton_pipeline import batch_run
+
+    with Progress(*Progress.get_default_columns(), console=Console(stderr=True), disable=json_output) as bar:
+        task = bar.add_task(f"{len(wanted):,} batches", total=len(wanted))
+        problems = batch_run.backfill(wanted, lambda done: bar.update(task, advance=done))
+    if json_output:
+        _print_json({"batches": len(wanted), "problems": problems})
+    else:
+        for problem in problems:
+            console.print(f"{problem['from']} to {problem['to']} (run {problem['run_id']}): {problem['problem']}")
+        console.print(f"{len(wanted):,} batches run; {len(problems)} run(s) had a problem.")
+    if problems:
+        raise click.exceptions.Exit(1)
 
 
 @barton.command()

@@ -13,6 +13,7 @@ import hashlib
 import logging
 import os
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ import psycopg2
 from barton_pipeline.errors import DatabaseError
 
 USER = "postgres"
+# Asking the server whether it is there costs as much as a small query; who has just asked need not ask again.
+TRUST_SECONDS = 5.0
+_seen_alive: dict[str, float] = {}
 SETTINGS = """
 # written by Barton Pipeline when it made this server
 max_connections = 200
@@ -68,7 +72,9 @@ def ensure_running() -> dict[str, Any]:
     Raises DatabaseError when the folder cannot be written or the server does not start.
     """
     running = server_dsn()
-    if running and _answers(running):
+    if running and (
+        time.monotonic() - _seen_alive.get(running["host"], -TRUST_SECONDS) < TRUST_SECONDS or _answers(running)
+    ):
         return running
     _start()
     running = server_dsn()
@@ -82,6 +88,7 @@ def _answers(dsn: dict[str, Any]) -> bool:
         psycopg2.connect(dbname="postgres", connect_timeout=5, **dsn).close()
     except psycopg2.OperationalError:
         return False
+    _seen_alive[dsn["host"]] = time.monotonic()
     return True
 
 

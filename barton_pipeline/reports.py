@@ -57,6 +57,21 @@ def batches(connection: Connection, limit: int = 50) -> list[dict[str, Any]]:
     )
 
 
+def batch_keys(connection: Connection) -> list[str]:
+    """Every batch that has intake rows, in the order in which they first arrived."""
+    rows = query(
+        connection,
+        """
+        SELECT import_batch_id FROM (
+            SELECT import_batch_id, created_at FROM intake.company_raw_intake
+            UNION ALL SELECT import_batch_id, created_at FROM intake.people_raw_intake
+            UNION ALL SELECT import_batch_id, created_at FROM intake.signals_raw_intake) AS arrived
+        GROUP BY import_batch_id ORDER BY min(created_at), import_batch_id
+        """,
+    )
+    return [row["import_batch_id"] for row in rows]
+
+
 def queue(connection: Connection) -> list[dict[str, Any]]:
     """Pending events by type, with age in minutes."""
     return query(connection, "SELECT * FROM marketing.v_event_queue_status ORDER BY oldest_pending")

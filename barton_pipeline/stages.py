@@ -9,7 +9,7 @@ import json
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,8 @@ STAGES = (
 WORK_MEM = "64MB"
 
 Counts = dict[str, Any]
+# What a stage does to one batch; the connection is in the stage's transaction.
+Work = Callable[[Connection, str], Counts]
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,12 @@ def run_sql(connection: Connection, stage: str, **parameters: Any) -> Counts:
     return dict(row)
 
 
-def run_stage(run: StageRun, stage: str, work: Callable[[Connection], Counts]) -> Counts:
+def sql_stage(stage: str) -> Work:
+    """The work of a stage that is nothing but its SQL file."""
+    return lambda connection, batch: run_sql(connection, stage, batch=batch)
+
+
+def run_stage(run: StageRun, stage: str, work: Work) -> Counts:
     """Do ``work`` as ``stage`` of ``run``: one transaction with its statistics, events and acknowledgement.
 
     Returns the stage's counts plus ``seconds``. On failure everything is rolled back, the failure is written to
@@ -85,18 +92,19 @@ def run_stage(run: StageRun, stage: str, work: Callable[[Connection], Counts]) -
     """
     started = time.monotonic()
     try:
-        with transaction() as connection:
-            if run.must_hold and not event_queue.extend(connection, run.lease_token, run.run_id):
-                raise event_queue.LeaseLost(
-                    f"Batch {run.import_batch_id} was handed back to the queue or taken over before {stage} began; "
-                    "this run stops, another one does the work."
-                )
-            event_queue.absorb(connection, run.lease_token, run.import_batch_id, stage, run.run_id)
-        with _heartbeat(run), transaction() as connection:
-            _enter(connection, run)
-            counts = work(connection)
-            counts["seconds"] = round(time.monotonic() - started, 3)
-            _leave(connection, run, stage, counts)
+        with contextlib.closing(connect()) as connection:
+            with connection:
+                if run.must_hold and not event_queue.extend(connection, run.lease_token, run.run_id):
+                    raise event_queue.LeaseLost(
+                        f"Batch {run.import_batch_id} was handed back to the queue or taken over before {stage} began; "
+                        "this run stops, another one does the work."
+                    )
+                event_queue.absorb(connection, run.lease_token, run.import_batch_id, stage, run.run_id)
+            with heartbeat([run]), connection:
+                _enter(connection, run)
+                counts = work(connection, run.import_batch_id)
+                counts["seconds"] = round(time.monotonic() - started, 3)
+                _leave(connection, run, stage, counts)
         return counts
     except event_queue.LeaseLost:
         raise
@@ -132,8 +140,17 @@ def _leave(connection: Connection, run: StageRun, stage: str, counts: Counts) ->
             {"batch": run.import_batch_id, "stage": stage, "run": run.run_id, **counts},
         )
     _write_stats(connection, run, stage, "ok", counts["seconds"], None, counts)
-    if not run.ends_after(stage):
-        return
+    if run.ends_after(stage):
+        _hand_on(connection, run, stage)
+
+
+def hand_on(run: StageRun, stage: str) -> None:
+    """Acknowledge what the run has done up to ``stage`` and queue the stages it will not come to."""
+    with transaction() as connection:
+        _hand_on(connection, run, stage)
+
+
+def _hand_on(connection: Connection, run: StageRun, stage: str) -> None:
     if stage != STAGES[-1]:
         following = STAGES[STAGES.index(stage) + 1]
         with connection.cursor() as cursor:
@@ -200,8 +217,8 @@ def _record_failure(run: StageRun, stage: str, error: BaseException, seconds: fl
 
 
 @contextlib.contextmanager
-def _heartbeat(run: StageRun) -> Iterator[None]:
-    """Extend the lease from a second connection while a long stage works, so that nobody takes its batch."""
+def heartbeat(runs: Sequence[StageRun]) -> Iterator[None]:
+    """Extend the leases from a second connection while a long stage works, so that nobody takes the batches."""
     done = threading.Event()
 
     def beat() -> None:
@@ -209,9 +226,12 @@ def _heartbeat(run: StageRun) -> Iterator[None]:
         while not done.wait(interval):
             # a missed beat is not an error: the next one or the fence at the end decides
             with contextlib.suppress(Exception), contextlib.closing(connect()) as connection, connection:
-                event_queue.extend(connection, run.lease_token, run.run_id)
+                for run in runs:
+                    event_queue.extend(connection, run.lease_token, run.run_id)
 
-    thread = threading.Thread(target=beat, name=f"lease of {run.import_batch_id}", daemon=True)
+    thread = threading.Thread(
+        target=beat, name="lease of " + ", ".join(run.import_batch_id for run in runs[:3]), daemon=True
+    )
     thread.start()
     try:
         yield

@@ -5,13 +5,13 @@ from typing import Any
 
 from barton_pipeline import enrichment, validation, verification
 from barton_pipeline.scoring import bit, ple, targets
-from barton_pipeline.stages import STAGES, StageRun, run_sql, run_stage
+from barton_pipeline.stages import STAGES, StageRun, run_stage, sql_stage
 
 WORK = {
-    "raw_intake": lambda connection, batch: run_sql(connection, "raw_intake", batch=batch),
+    "raw_intake": sql_stage("raw_intake"),
     "validated_companies": validation.run,
-    "company_master": lambda connection, batch: run_sql(connection, "company_master", batch=batch),
-    "company_slots": lambda connection, batch: run_sql(connection, "company_slots", batch=batch),
+    "company_master": sql_stage("company_master"),
+    "company_slots": sql_stage("company_slots"),
     "enriched_contacts": enrichment.run,
     "verified_emails": verification.run,
     "bit_scores": bit.run,
@@ -44,4 +44,4 @@ def stage_run(batch: str, stages: tuple[str, ...] = STAGES, token: str | None = 
 def run_stages(batch: str, stages: tuple[str, ...] = STAGES, token: str | None = None) -> dict[str, dict[str, Any]]:
     """Run stages in order as one run; counts by stage."""
     run = stage_run(batch, stages, token)
-    return {stage: run_stage(run, stage, lambda connection, s=stage: WORK[s](connection, batch)) for stage in stages}
+    return {stage: run_stage(run, stage, WORK[stage]) for stage in stages}

@@ -11,9 +11,9 @@ import pytest
 from barton_pipeline import event_queue, reports
 from barton_pipeline.database import transaction
 from barton_pipeline.intake.loading import load_file
-from barton_pipeline.stages import STAGES, run_sql, run_stage
+from barton_pipeline.stages import STAGES, run_stage
 
-from .builders import insert_companies, run_stages, stage_run
+from .builders import WORK, insert_companies, run_stages, stage_run
 
 WV_BATCH = "20251024-WV-B1"
 
@@ -252,12 +252,10 @@ def test_a_partial_run_hands_over_to_the_next_stage(db) -> None:
 def test_rows_that_arrive_during_a_run_get_a_run_of_their_own(db) -> None:
     insert_companies(db, "B1", 3)
     run = stage_run("B1")
-    run_stage(run, "raw_intake", lambda connection: run_sql(connection, "raw_intake", batch="B1"))
+    run_stage(run, "raw_intake", WORK["raw_intake"])
     insert_companies(db, "B1", 2, first=10)
-    from .builders import WORK
-
     for stage in STAGES[1:]:
-        run_stage(run, stage, lambda connection, s=stage: WORK[s](connection, "B1"))
+        run_stage(run, stage, WORK[stage])
     with transaction(db.url) as connection:
         claim = event_queue.accept(connection, "B1")
     assert claim is not None and (claim.entry_stage, claim.events) == ("raw_intake", 2)
@@ -269,7 +267,7 @@ def test_a_failing_stage_rolls_back_tells_the_story_and_returns_its_events(db) -
         claim = event_queue.accept(connection, "B1")
     assert claim is not None
 
-    def break_it(connection):
+    def break_it(connection, batch):
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM intake.company_raw_intake")
             cursor.execute("SELECT 1 / 0")

@@ -12,14 +12,13 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from psycopg2.extensions import connection as Connection
 
 from barton_pipeline import database, migrations, validation
 from barton_pipeline.intake.loading import load_file
-from barton_pipeline.stages import StageRun, run_sql, run_stage
+from barton_pipeline.stages import StageRun, Work, run_stage, sql_stage
 
 DEFAULT_ROWS = [1_000, 10_000, 100_000]
 
@@ -108,15 +107,11 @@ def triggers(connection: Connection, rows: int) -> None:
     print(f"trigger   {rows:>9,} rows by COPY: {min(with_events):7.2f} s, {ratio:5.2f} x a bare insert")
 
 
-STAGES: dict[str, Callable[[Connection, str], dict[str, Any]]] = {
+STAGES: dict[str, Work] = {
     "validated_companies": validation.run,
-    "company_master": lambda connection, batch: run_sql(connection, "company_master", batch=batch),
-    "company_slots": lambda connection, batch: run_sql(connection, "company_slots", batch=batch),
+    "company_master": sql_stage("company_master"),
+    "company_slots": sql_stage("company_slots"),
 }
-
-
-def _on(batch: str, work: Callable[[Connection, str], dict[str, Any]]) -> Callable[[Connection], dict[str, Any]]:
-    return lambda connection: work(connection, batch)
 
 
 def _empty_companies(connection: Connection) -> None:
@@ -136,7 +131,7 @@ def stages(connection: Connection, rows: int) -> None:
     _empty_companies(connection)
     run_id = str(uuid.uuid4())
     run = StageRun(batch, run_id, run_id, False, frozenset(STAGES), "manual")
-    mine = sum(run_stage(run, stage, _on(batch, work))["seconds"] for stage, work in STAGES.items())
+    mine = sum(run_stage(run, stage, work)["seconds"] for stage, work in STAGES.items())
     print(
         f"stages    {rows:>9,} companies to slots: {mine:7.2f} s, {1e6 * mine / rows:6.1f} us a company, "
         f"{mine / chain:5.2f} x the barest chain"

@@ -18,4 +18,4 @@ PREVIEW = """
 @dg.asset(**stage_options("intelligence", "marketing.bit_results", deps=["company_master", "verified_emails"]))
 def bit_scores(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     """Barton Intelligence Tracker: buyer intent 0..1 from signals that decay with age (docs/scoring.md)."""
-    return materialize_stage(context, lambda connection: bit.run(connection, context.partition_key), PREVIEW)
+    return materialize_stage(context, bit.run, PREVIEW)

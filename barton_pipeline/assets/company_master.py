@@ -3,7 +3,7 @@
 import dagster as dg
 
 from barton_pipeline.assets.materialize import materialize_stage, stage_options
-from barton_pipeline.stages import run_sql
+from barton_pipeline.stages import sql_stage
 
 PREVIEW = """
     SELECT company_unique_id, company_name, domain, industry, employee_count, data_quality_score
@@ -17,8 +17,4 @@ def company_master(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     """Valid companies promoted once, with a permanent Barton ID.
 
     Identity is registrable domain plus normalised name; a re-import joins the company it finds."""
-    return materialize_stage(
-        context,
-        lambda connection: run_sql(connection, "company_master", batch=context.partition_key),
-        PREVIEW,
-    )
+    return materialize_stage(context, sql_stage("company_master"), PREVIEW)

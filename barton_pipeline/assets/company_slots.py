@@ -3,7 +3,7 @@
 import dagster as dg
 
 from barton_pipeline.assets.materialize import materialize_stage, stage_options
-from barton_pipeline.stages import run_sql
+from barton_pipeline.stages import sql_stage
 
 PREVIEW = """
     SELECT company_slot_unique_id, company_unique_id, slot_type, slot_label, is_filled FROM
@@ -15,6 +15,4 @@ PREVIEW = """
 @dg.asset(**stage_options("enrichment", "marketing.company_slots", deps=["company_master"]))
 def company_slots(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     """Exactly three executive slots per company: CEO, CFO and HR Director."""
-    return materialize_stage(
-        context, lambda connection: run_sql(connection, "company_slots", batch=context.partition_key), PREVIEW
-    )
+    return materialize_stage(context, sql_stage("company_slots"), PREVIEW)

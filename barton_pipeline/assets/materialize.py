@@ -1,7 +1,7 @@
 """What the stage assets share: their options, and turning one stage's counts into a Dagster materialization."""
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -10,11 +10,13 @@ from psycopg2.extras import RealDictCursor
 
 from barton_pipeline import event_queue
 from barton_pipeline.batches import import_batches
-from barton_pipeline.stages import StageRun, run_stage
+from barton_pipeline.stages import StageRun, Work, hand_on, heartbeat, run_stage
 
 LEASE_TAG = "barton/lease_token"
 OWNER = "team:barton"
 PREVIEW_ROWS = 10
+# A run costs an interpreter and its imports, so a backfill of small batches puts this many into one.
+BATCHES_PER_BACKFILL_RUN = 100
 CHART_WIDTH = 30
 
 
@@ -26,6 +28,7 @@ def stage_options(
     return {
         "group_name": group,
         "partitions_def": import_batches,
+        "backfill_policy": dg.BackfillPolicy.multi_run(BATCHES_PER_BACKFILL_RUN),
         "kinds": set(kinds),
         "owners": [OWNER],
         "tags": {"phase": group, "schema": schema},
@@ -34,8 +37,8 @@ def stage_options(
     }
 
 
-def stage_run(context: dg.AssetExecutionContext) -> StageRun:
-    """What the stages need to know of the Dagster run they are part of.
+def stage_runs(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> list[StageRun]:
+    """What the stages need to know of the Dagster run they are part of, per batch: one, or the range of a backfill.
 
     A re-execution from the UI carries its parent's tags but not its lease, so it counts as started by hand.
     """
@@ -49,52 +52,79 @@ def stage_run(context: dg.AssetExecutionContext) -> StageRun:
         triggered_by = "schedule"
     else:
         triggered_by = "manual"
-    return StageRun(
-        import_batch_id=context.partition_key,
-        run_id=context.run_id,
-        # a run started by hand fences what it absorbs with its own id, which is a UUID too
-        lease_token=token or str(uuid.UUID(context.run_id)),
-        must_hold=token is not None,
-        selected=_selected_stages(context),
-        triggered_by=triggered_by,
-    )
+    selected = _selected_stages(context)
+    return [
+        StageRun(
+            import_batch_id=batch,
+            run_id=context.run.run_id,
+            # a run started by hand fences what it absorbs of each batch with a token made from its own id
+            lease_token=token or str(uuid.uuid5(uuid.UUID(context.run.run_id), batch)),
+            must_hold=token is not None,
+            selected=selected,
+            triggered_by=triggered_by,
+        )
+        for batch in context.partition_keys
+    ]
 
 
-def _selected_stages(context: dg.AssetExecutionContext) -> frozenset[str]:
+def _selected_stages(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> frozenset[str]:
     # Dagster leaves the selection empty when a whole job was started
     keys = context.run.asset_selection or context.job_def.asset_layer.executable_asset_keys
     return frozenset(key.to_user_string() for key in keys)
 
 
-def materialize_stage(
-    context: dg.AssetExecutionContext, work: Callable[[Connection], dict[str, Any]], preview: str
-) -> dg.MaterializeResult:
-    """Run a stage and report it: rows in/out/rejected, seconds, a preview and the table's columns.
+def materialize_stage(context: dg.AssetExecutionContext, work: Work, preview: str) -> dg.MaterializeResult:
+    """Run a stage and report it: rows in/out/rejected, seconds, a preview and the table's columns, for each batch.
 
     ``preview`` is a SELECT with ``%(batch)s`` and ``%(limit)s`` parameters.
     Raises dagster.Failure, not retried by Dagster (the queue retries), with what happened and what to do.
     """
+    runs = stage_runs(context)
+    if len(runs) == 1:
+        return dg.MaterializeResult(metadata=_materialize_batch(context, runs[0], work, preview))
     stage = context.asset_key.to_user_string()
-    batch = context.partition_key
+    failed: dict[str, Exception] = {}
+    with heartbeat(runs):
+        for run in runs:
+            try:
+                metadata = _materialize_batch(context, run, work, preview)
+                context.add_asset_metadata(metadata, partition_key=run.import_batch_id)
+            except Exception as error:  # written down and handed back by run_stage; the other batches go on
+                failed[run.import_batch_id] = error
+    if failed:
+        for run in runs:
+            if run.import_batch_id not in failed:
+                hand_on(run, stage)
+        causes = "; ".join(f"{batch}: {error}" for batch, error in list(failed.items())[:5])
+        raise dg.Failure(
+            description=f"{stage} failed for {len(failed)} of {len(runs)} batches ({causes}). The queue runs the other "
+            "batches on, and retries these if they have events; see barton errors.",
+            allow_retries=False,
+        )
+    return dg.MaterializeResult()
+
+
+def _materialize_batch(context: dg.AssetExecutionContext, run: StageRun, work: Work, preview: str) -> dict[str, Any]:
+    stage = context.asset_key.to_user_string()
     table = str(context.assets_def.metadata_by_key[context.asset_key]["dagster/table_name"])
     found: dict[str, Any] = {}
 
-    def work_and_look(connection: Connection) -> dict[str, Any]:
-        counts = work(connection)
+    def work_and_look(connection: Connection, batch: str) -> dict[str, Any]:
+        counts = work(connection, batch)
         found["preview"] = _query(connection, preview, batch=batch, limit=PREVIEW_ROWS)
         found["columns"] = _columns(connection, table)
         return counts
 
     try:
-        counts = run_stage(stage_run(context), stage, work_and_look)
+        counts = run_stage(run, stage, work_and_look)
     except event_queue.LeaseLost as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
-    context.log.info("%s of %s: %s", stage, batch, counts)
+    context.log.info("%s of %s: %s", stage, run.import_batch_id, counts)
     metadata: dict[str, Any] = {name: _metadata_value(value) for name, value in counts.items()}
     metadata["dagster/partition_row_count"] = int(counts["rows_out"])
     metadata["dagster/column_schema"] = dg.TableSchema(columns=found["columns"])
     metadata["preview"] = dg.MetadataValue.md(_markdown_table(found["preview"]))
-    return dg.MaterializeResult(metadata=metadata)
+    return metadata
 
 
 def _query(connection: Connection, statement: str, **parameters: Any) -> list[dict[str, Any]]:

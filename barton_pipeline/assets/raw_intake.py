@@ -3,7 +3,7 @@
 import dagster as dg
 
 from barton_pipeline.assets.materialize import materialize_stage, stage_options
-from barton_pipeline.stages import run_sql
+from barton_pipeline.stages import sql_stage
 
 PREVIEW = """
     SELECT id, company, website, industry, num_employees, source_file, source_row FROM
@@ -16,6 +16,4 @@ def raw_intake(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     """Companies, people and signals exactly as they came in.
 
     Takes stock of what the batch brought; loading itself is done by ``barton load`` or plain SQL inserts."""
-    return materialize_stage(
-        context, lambda connection: run_sql(connection, "raw_intake", batch=context.partition_key), PREVIEW
-    )
+    return materialize_stage(context, sql_stage("raw_intake"), PREVIEW)

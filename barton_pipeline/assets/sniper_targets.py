@@ -16,4 +16,4 @@ PREVIEW = """
 @dg.asset(**stage_options("intelligence", "marketing.sniper_targets", deps=["ple_scores", "bit_scores"]))
 def sniper_targets(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     """Companies worth contacting now: PLE or BIT above the cut, one row per company, best first."""
-    return materialize_stage(context, lambda connection: targets.run(connection, context.partition_key), PREVIEW)
+    return materialize_stage(context, targets.run, PREVIEW)

@@ -15,4 +15,4 @@ PREVIEW = """
 @dg.asset(**stage_options("enrichment", "intake.company_raw_intake", deps=["raw_intake"]))
 def validated_companies(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     """Every intake row judged: valid, or invalid with reason codes (docs/validation.md). Nothing is dropped."""
-    return materialize_stage(context, lambda connection: validation.run(connection, context.partition_key), PREVIEW)
+    return materialize_stage(context, validation.run, PREVIEW)

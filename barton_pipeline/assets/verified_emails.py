@@ -20,4 +20,4 @@ PREVIEW = """
 )
 def verified_emails(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     """Addresses checked: syntax, disposable, role account and MX. Local checks can only say invalid or unknown."""
-    return materialize_stage(context, lambda connection: verification.run(connection, context.partition_key), PREVIEW)
+    return materialize_stage(context, verification.run, PREVIEW)
