@@ -180,6 +180,13 @@ class PrewarmedRunLauncher(DefaultRunLauncher):
         with self._lock:
             return self._pools.setdefault((location, origin.get_id()), Pool(location, origin))
 
+    def _has_load_data(self, run: dg.DagsterRun) -> bool:
+        """True when its definitions are built from data that the code server computed for this run's plan."""
+        if not run.has_repository_load_data or run.execution_plan_snapshot_id is None:
+            return False
+        data = self._instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id).repository_load_data
+        return bool(data and (data.cacheable_asset_data or data.reconstruction_metadata or data.defs_state_info))
+
     def _take(self, pool: Pool, code_server: str | None, run_id: str, order: warm_worker.Message) -> Worker | None:
         """A worker for the run, ready ones first; those from before the code server's last restart are dismissed."""
         with self._lock:

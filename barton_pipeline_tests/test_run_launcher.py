@@ -1,0 +1,191 @@
+"""The pre-warmed launcher on a small code location and an instance of its own: real processes, real code server."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import psutil
+import pytest
+from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
+from dagster._core.instance.ref import InstanceRef
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import PythonFileTarget
+
+from barton_pipeline.instance.launcher import WORKER_TAG
+
+pytestmark = pytest.mark.slow
+
+CODE = """
+import time
+from pathlib import Path
+import dagster as dg
+
+VERSION = {version!r}
+WORD = (Path(__file__).parent / "word.txt").read_text()
+
+@dg.op
+def work(context):
+    context.log.info(f"version {{VERSION}} word {{WORD}}")
+    while (Path(__file__).parent / "hold").exists():
+        time.sleep(0.05)
+
+@dg.job(executor_def=dg.in_process_executor)
+def job():
+    work()
+
+defs = dg.Definitions(jobs=[job])
+"""
+
+
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 40) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"after {seconds} s: {what}")
+
+
+class Site:
+    """A code location, an instance with our launcher, and a workspace with a running code server."""
+
+    def __init__(self, folder: Path, pool_size: int, stack: ExitStack) -> None:
+        self.folder = folder
+        self.write(1)
+        (folder / "word.txt").write_text("one")
+        home = folder / "home"
+        home.mkdir()
+        (home / "dagster.yaml").write_text(
+            json.dumps(
+                {
+                    "run_launcher": {
+                        "module": "barton_pipeline.instance.launcher",
+                        "class": "PrewarmedRunLauncher",
+                        "config": {"pool_size": pool_size, "termination_grace_seconds": 2},
+                    },
+                    "telemetry": {"enabled": False},
+                }
+            )
+        )
+        self.instance = stack.enter_context(dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home))))
+        target = PythonFileTarget(str(folder / "site_defs.py"), None, str(folder), "site")
+        self.process_context = stack.enter_context(WorkspaceProcessContext(self.instance, target))
+
+    def write(self, version: int) -> None:
+        (self.folder / "site_defs.py").write_text(CODE.format(version=version))
+
+    def launch(self) -> str:
+        context = self.process_context.create_request_context()
+        location = context.get_code_location("site")
+        (repository,) = location.get_repositories().values()
+        remote_job = repository.get_full_job("job")
+        plan = location.get_execution_plan(remote_job, {}, None, None, None)
+        run = self._create(remote_job, plan)
+        self.instance.launch_run(run.run_id, context)
+        return str(run.run_id)
+
+    def _create(self, remote_job: Any, plan: Any) -> dg.DagsterRun:
+        return self.instance.create_run(
+            job_name="job", run_id=None, run_config={}, status=None, tags={}, root_run_id=None, parent_run_id=None,
+            step_keys_to_execute=None, execution_plan_snapshot=plan.execution_plan_snapshot,
+            job_snapshot=remote_job.job_snapshot, parent_job_snapshot=None, asset_selection=None,
+            asset_check_selection=None, resolved_op_selection=None, op_selection=None,
+            remote_job_origin=remote_job.get_remote_origin(), job_code_origin=remote_job.get_python_origin(),
+            asset_graph=AssetGraph.from_assets([]),
+        )  # fmt: skip
+
+    def run(self, run_id: str) -> dg.DagsterRun:
+        run = self.instance.get_run_by_id(run_id)
+        assert run
+        return run
+
+    def ended(self, run_id: str) -> str:
+        wait_for(lambda: self.run(run_id).is_finished, f"run {self.run(run_id).status}: {self.messages(run_id)[-3:]}")
+        return self.run(run_id).status.value
+
+    def messages(self, run_id: str) -> list[str]:
+        return [
+            f"{entry.user_message} {entry.dagster_event and entry.dagster_event.message}"
+            for entry in self.instance.all_logs(run_id)
+        ]
+
+    def said(self, run_id: str, what: str) -> bool:
+        return any(what in message for message in self.messages(run_id))
+
+    def worker(self, run_id: str) -> int:
+        return int(json.loads(self.run(run_id).tags[WORKER_TAG])["pid"])
+
+    def ready(self, count: int) -> list[int]:
+        def pids() -> list[int]:
+            pools = self.instance.run_launcher._pools.values()  # type: ignore[attr-defined]
+            return [worker.process.pid for pool in pools for worker in pool.workers if worker.ready]
+
+        return list(wait_for(lambda: len(pids()) == count and pids(), f"{count} ready workers"))
+
+
+def workers() -> list[psutil.Process]:
+    mine = psutil.Process().children(recursive=True)
+    return [p for p in mine if p.status() != psutil.STATUS_ZOMBIE and any("warm_worker" in a for a in p.cmdline())]
+
+
+@pytest.fixture
+def site(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
+    with ExitStack() as stack:
+        yield Site(tmp_path, getattr(request, "param", 1), stack)
+    wait_for(lambda: not workers(), "workers are left after the instance was closed", 15)
+
+
+def test_runs_use_warm_workers_and_current_code(site: Site) -> None:
+    first = site.launch()
+    assert site.ended(first) == "SUCCESS"
+    (warm,) = site.ready(1)
+    second = site.launch()
+    assert site.ended(second) == "SUCCESS"
+    assert site.worker(second) == warm, "the idle worker was not used"
+    assert site.said(second, "version 1 word one")
+    # an edited module, and an edited file that was read at import: each seen by the very next run
+    (warm,) = site.ready(1)
+    site.write(2)
+    third = site.launch()
+    assert site.ended(third) == "SUCCESS"
+    assert site.said(third, "version 2 word one"), site.messages(third)
+    site.ready(1)
+    (site.folder / "word.txt").write_text("two")
+    fourth = site.launch()
+    assert site.ended(fourth) == "SUCCESS"
+    assert site.said(fourth, "version 2 word two"), site.messages(fourth)
+
+
+def test_a_killed_worker_fails_its_run_and_a_terminated_one_is_cancelled(site: Site) -> None:
+    hold = site.folder / "hold"
+    hold.touch()
+    killed = site.launch()
+    wait_for(lambda: site.said(killed, "version 1"), "the run did not start")
+    health = site.instance.run_launcher.check_run_worker_health
+    assert health(site.run(killed)).status.value == "RUNNING"
+    os.kill(site.worker(killed), signal.SIGKILL)
+    assert site.ended(killed) == "FAILURE"
+    assert health(site.run(killed)).status.value == "NOT_FOUND"
+    assert site.said(killed, "ended with signal 9")
+    (idle,) = site.ready(1)
+    os.kill(idle, signal.SIGKILL)  # an idle worker that died costs nothing
+    terminated = site.launch()
+    wait_for(lambda: site.said(terminated, "version 1"), "the run did not start")
+    assert site.worker(terminated) != idle
+    assert site.instance.run_launcher.terminate(terminated)
+    assert site.ended(terminated) == "CANCELED"
+    wait_for(lambda: not psutil.pid_exists(site.worker(terminated)), "the terminated worker is still there")
+
+
+@pytest.mark.parametrize("site", [0], indirect=True)
+def test_without_a_pool_every_run_gets_a_fresh_process(site: Site) -> None:
+    runs = [site.launch(), site.launch()]
+    assert [site.ended(run) for run in runs] == ["SUCCESS", "SUCCESS"]
+    assert site.worker(runs[0]) != site.worker(runs[1])
+    wait_for(lambda: not workers(), "a worker is waiting although pool_size is 0")
