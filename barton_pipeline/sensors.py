@@ -14,6 +14,7 @@ from psycopg2.extensions import connection as Connection
 from barton_pipeline import event_queue
 from barton_pipeline.assets.materialize import LEASE_TAG
 from barton_pipeline.batches import add_batch
+from barton_pipeline.checks import ALL_CHECKS
 from barton_pipeline.database import connect
 from barton_pipeline.jobs import expectations_job, pipeline_job
 from barton_pipeline.resources import Database
@@ -63,11 +64,14 @@ def _claim_ready(context: dg.SensorEvaluationContext, database: Database) -> lis
 
 def _run_request(claim: event_queue.Claim, rows: int) -> dg.RunRequest:
     priority = len(str(BULK_ROWS)) - min(len(str(rows)), len(str(BULK_ROWS)))
+    stages = [dg.AssetKey(stage) for stage in stages_from(claim.entry_stage)]
     return dg.RunRequest(
         # the token is new with every attempt: Dagster's run-key dedupe is for ever and includes failed runs
         run_key=claim.lease_token,
         partition_key=claim.import_batch_id,
-        asset_selection=[dg.AssetKey(stage) for stage in stages_from(claim.entry_stage)],
+        asset_selection=stages,
+        # named, because without it Dagster adds every check of these assets, Great Expectations included
+        asset_check_keys=[key for check in ALL_CHECKS for key in check.check_keys if key.asset_key in stages],
         tags={LEASE_TAG: claim.lease_token, "dagster/priority": str(priority)},
     )
 
@@ -153,7 +157,11 @@ def expectations_sensor(context: dg.RunStatusSensorContext) -> dg.RunRequest | d
     if not partition:
         return dg.SkipReason("The run was not for a batch.")
     # as a tag, because Dagster refuses a partition key for a job that holds checks only
-    return dg.RunRequest(run_key=context.dagster_run.run_id, tags={PARTITION_NAME_TAG: partition})
+    return dg.RunRequest(
+        run_key=context.dagster_run.run_id,
+        # after every batch that waits, and one at a time (dagster.yaml): each imports Great Expectations for seconds
+        tags={PARTITION_NAME_TAG: partition, "dagster/priority": "-10", "barton/kind": "expectations"},
+    )
 
 
 ALL_SENSORS = [event_queue_sensor, expectations_sensor]

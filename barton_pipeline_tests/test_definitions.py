@@ -8,12 +8,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from barton_pipeline import database
+from barton_pipeline import database, sensors
 from barton_pipeline.assets import ALL_ASSETS
 from barton_pipeline.checks import RULES
 from barton_pipeline.definitions import defs
+from barton_pipeline.event_queue import Claim
 from barton_pipeline.instance.storage import BartonStorage
-from barton_pipeline.stages import STAGES
+from barton_pipeline.stages import STAGES, stages_from
 
 PROJECT = Path(__file__).parent.parent
 
@@ -52,6 +53,17 @@ def test_heavy_libraries_stay_off_the_run_path() -> None:
     )
     run = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("entry_stage", STAGES)
+def test_event_runs_leave_great_expectations_to_the_job_that_follows(entry_stage: str) -> None:
+    request = sensors._run_request(Claim("B1", "token", entry_stage, 1), rows=5)
+    job = defs.resolve_job_def("pipeline_job").get_subset(
+        asset_selection=set(request.asset_selection or ()), asset_check_selection=set(request.asset_check_keys or ())
+    )
+    stages = stages_from(entry_stage)
+    checks = [f"{rule.asset}_{rule.name}" for rule in RULES if rule.asset in stages]
+    assert {node.name for node in job.nodes} == {*stages, *checks}
 
 
 @pytest.mark.parametrize(

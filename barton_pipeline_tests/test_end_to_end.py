@@ -1,5 +1,6 @@
 """A real ``dagster dev``: a committed row becomes scores, with no other command; a restart keeps everything."""
 
+import json
 import os
 import signal
 import socket
@@ -11,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import requests
 
@@ -68,20 +68,6 @@ def dagster_dev(log: Path, *command: str) -> Iterator[int]:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def kill_run_workers() -> int:
-    """kill -9 every run worker: the processes that a Dagster code server of this project has spawned."""
-    workers = [
-        process
-        for process in psutil.process_iter(["cmdline"])
-        if any("spawn_main" in part for part in process.info["cmdline"] or [])
-        and (parent := process.parent()) is not None
-        and "barton_pipeline.definitions" in parent.cmdline()
-    ]
-    for worker in workers:
-        worker.kill()
-    return len(workers)
-
-
 def graphql(port: int, query: str) -> dict[str, Any]:
     answer = requests.post(f"http://127.0.0.1:{port}/graphql", json={"query": query}, timeout=30).json()
     assert "errors" not in answer, answer
@@ -91,6 +77,13 @@ def graphql(port: int, query: str) -> dict[str, Any]:
 def runs(port: int) -> list[dict[str, Any]]:
     data = graphql(port, "{ runsOrError { ... on Runs { results { runId status jobName tags { key value } } } } }")
     return list(data["runsOrError"]["results"])
+
+
+def kill_run_worker(port: int, batch: str) -> None:
+    """kill -9 the process that executes the batch's run."""
+    tags = [{tag["key"]: tag["value"] for tag in run["tags"]} for run in runs(port) if run["status"] == "STARTED"]
+    (worker,) = [json.loads(found["barton/run_worker"]) for found in tags if found.get("dagster/partition") == batch]
+    os.kill(worker["pid"], signal.SIGKILL)
 
 
 def settled(db, batch: str) -> bool:
@@ -148,7 +141,7 @@ def test_a_killed_worker_and_a_failing_batch_do_no_harm(db, tmp_path: Path) -> N
                 60,
                 "the run did not reach its first stage",
             )
-            assert kill_run_workers() == 1
+            kill_run_worker(port, "KILLED")
             db.execute(INSERT.format(n=4, batch="HEALTHY"))
             wait_for(lambda: settled(db, "HEALTHY"), 90, "a stuck batch delayed a healthy one")
         wait_for(
