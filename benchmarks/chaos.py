@@ -239,7 +239,7 @@ class Chaos:
                 if faults[name][1]():
                     self.kills[name] += 1
                     print(f"{sum(self.kills.values()):3} {name}", flush=True)
-            time.sleep(self.random.uniform(0.5, 4.0))
+            time.sleep(self.random.uniform(0.5, 6.0))
 
     # -- afterwards
 
@@ -300,7 +300,7 @@ def _wake(process: psutil.Process) -> None:
 
 
 @contextmanager
-def chaos(seed: int) -> Iterator[Chaos]:
+def chaos(seed: int, keep_logs: Path | None = None) -> Iterator[Chaos]:
     """A running system to torment; everything it started is gone afterwards."""
     home = Path(tempfile.mkdtemp(prefix="barton-chaos-", dir="/tmp"))
     home.chmod(0o755)
@@ -322,6 +322,9 @@ def chaos(seed: int) -> Iterator[Chaos]:
                         process.kill()
             time.sleep(0.5)
         trial.server.stop()
+        for log in home.glob("*.log"):
+            if keep_logs:
+                shutil.copy(log, keep_logs)
         shutil.rmtree(home, ignore_errors=True)
 
 
@@ -331,9 +334,10 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=60)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--only", help="inject only this fault")
+    parser.add_argument("--logs", type=Path, help="folder to keep the logs in")
     parser.add_argument("--drain-seconds", type=float, default=600)
     options = parser.parse_args()
-    with chaos(options.seed) as trial:
+    with chaos(options.seed, options.logs) as trial:
         trial.torment(options.kills, options.only)
         trial.quiet.set()
         trial.finish_loads()
