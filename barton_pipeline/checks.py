@@ -4,6 +4,7 @@ The checks that block are SQL and take milliseconds. The Great Expectations suit
 their own after the batch, because importing Great Expectations takes seconds.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from barton_pipeline import event_queue
 from barton_pipeline.assets.materialize import stage_runs
 from barton_pipeline.batches import import_batches
 from barton_pipeline.resources import Database
-from barton_pipeline.stages import hand_on
+from barton_pipeline.stages import StageRun, hand_on
 
 SAMPLE_ROWS = 10
 
@@ -196,14 +197,24 @@ def _asset_check(rule: Rule) -> dg.AssetChecksDefinition:
         runs = stage_runs(context)
         results = {run.import_batch_id: check_rule(database, rule, run.import_batch_id) for run in runs}
         red = [result for result in results.values() if not result.passed]
-        if red and rule.blocking and len(runs) > 1:
-            # the run ends here; its other batches must not stay behind
-            for run in runs:
-                if results[run.import_batch_id].passed:
-                    hand_on(run, rule.asset)
+        if red and rule.blocking:
+            _end_runs(runs, results, rule, database)
         return red[0] if red else next(iter(results.values()))
 
     return run_rule
+
+
+def _end_runs(
+    runs: Sequence[StageRun], results: Mapping[str, dg.AssetCheckResult], rule: Rule, database: Database
+) -> None:
+    """A red check ends the Dagster run: failed batches go back to the queue, the others of a backfill go on from here."""
+    for run in runs:
+        result = results[run.import_batch_id]
+        if not result.passed:
+            with database.transaction() as connection:
+                event_queue.fail(connection, run.lease_token, f"check {rule.name}: {result.description}")
+        elif len(runs) > 1:
+            hand_on(run, rule.asset)
 
 
 def _expectation_check(suite: str, asset: str, description: str) -> dg.AssetChecksDefinition:

@@ -41,6 +41,7 @@ class QueueSettings:
     backoff_cap_seconds: float
     batches_per_tick: int
     listen_seconds: float
+    reconcile_after_seconds: float
 
 
 @cache
@@ -89,22 +90,23 @@ def _rows(connection: Connection, statement: str, **parameters: Any) -> list[dic
 
 
 def settle_unroutable(connection: Connection) -> int:
-    """End events that no run can work on: informational ones are processed, those without a batch fail visibly.
+    """End events that no run can work on: informational ones are processed, others fail visibly.
 
+    Others are those that name no batch, and those of a type that marketing.event_routes does not know.
     Returns how many were ended.
     """
     ended = _rows(
         connection,
         """
         WITH unroutable AS (
-            SELECT e.id, r.entry_stage IS NOT NULL AS needs_batch
+            SELECT e.id, CASE WHEN r.event_type IS NULL THEN 'its type is not in marketing.event_routes'
+                              WHEN r.entry_stage IS NOT NULL THEN 'it names no import batch' END AS fault
             FROM marketing.pipeline_events e LEFT JOIN marketing.event_routes r USING (event_type)
             WHERE e.status = 'pending' AND (r.entry_stage IS NULL OR e.import_batch_id IS NULL)
             ORDER BY e.id LIMIT 10000 FOR UPDATE OF e SKIP LOCKED
         )
         UPDATE marketing.pipeline_events e
-        SET status = CASE WHEN u.needs_batch THEN 'failed' ELSE 'processed' END, processed_at = now(),
-            error_message = CASE WHEN u.needs_batch THEN 'The event names no import batch' END
+        SET status = CASE WHEN u.fault IS NULL THEN 'processed' ELSE 'failed' END, processed_at = now(), error_message = u.fault
         FROM unroutable u WHERE e.id = u.id
         RETURNING e.id, e.event_type, e.first_record_id, e.error_message
         """,
@@ -114,27 +116,32 @@ def settle_unroutable(connection: Connection) -> int:
             log_error(
                 connection,
                 event["event_type"],
-                f"Event {event['id']} names no import batch, so no run can be started for it. "
-                "Raise it again with import_batch_id in its payload.",
+                f"No run can be started for event {event['id']} ({event['event_type']}): {event['error_message']}. "
+                "Raise it again with a known type and import_batch_id in its payload.",
                 record_id=event["first_record_id"],
             )
     return len(ended)
+
+
+# Nothing is ever put off for longer than the cap: what seems to be was written before the server's clock jumped back.
+DUE = "(available_at <= now() OR available_at > now() + make_interval(secs => 2 * %(cap)s))"
 
 
 def ready_batches(connection: Connection, limit: int) -> list[ReadyBatch]:
     """Batches that have pending events, are due, and have no run at work; oldest event first."""
     rows = _rows(
         connection,
-        """
+        f"""
         SELECT import_batch_id, sum(n_rows)::bigint AS rows, max(attempts) AS attempts
         FROM marketing.pipeline_events e JOIN marketing.event_routes r USING (event_type)
-        WHERE status = 'pending' AND available_at <= now() AND r.entry_stage IS NOT NULL
+        WHERE status = 'pending' AND {DUE} AND r.entry_stage IS NOT NULL
           AND NOT EXISTS (SELECT FROM marketing.pipeline_events busy
                           WHERE busy.status = 'processing' AND busy.import_batch_id = e.import_batch_id)
         GROUP BY import_batch_id HAVING import_batch_id IS NOT NULL
         ORDER BY min(e.id) LIMIT %(limit)s
         """,
         limit=limit,
+        cap=settings().backoff_cap_seconds,
     )
     return [ReadyBatch(**row) for row in rows]
 
@@ -150,16 +157,17 @@ def accept(connection: Connection, import_batch_id: str, run_id: str | None = No
         if lease_of(connection, import_batch_id):
             return None
         cursor.execute(
-            """
+            f"""
             UPDATE marketing.pipeline_events
             SET status = 'processing', attempts = attempts + 1, lease_token = %(token)s, claimed_by = %(run_id)s,
                 lease_until = now() + make_interval(secs => %(lease)s)
             WHERE status = 'pending' AND id = ANY (ARRAY(
-                SELECT id FROM marketing.pipeline_events
-                WHERE status = 'pending' AND import_batch_id = %(batch)s AND available_at <= now()
-                FOR UPDATE SKIP LOCKED))
+                SELECT e.id FROM marketing.pipeline_events e JOIN marketing.event_routes r USING (event_type)
+                WHERE status = 'pending' AND import_batch_id = %(batch)s AND {DUE} AND r.entry_stage IS NOT NULL
+                FOR UPDATE OF e SKIP LOCKED))
             """,
             {
+                "cap": settings().backoff_cap_seconds,
                 "token": token,
                 "run_id": run_id,
                 "lease": settings().lease_seconds,
@@ -178,7 +186,8 @@ def accept(connection: Connection, import_batch_id: str, run_id: str | None = No
             (token,),
         )
         row = cursor.fetchone()
-    return Claim(import_batch_id, token, row[0], events) if row else None
+    assert row is not None
+    return Claim(import_batch_id, token, row[0], events)
 
 
 def absorb(connection: Connection, lease_token: str, import_batch_id: str, stage: str, run_id: str) -> int:
@@ -316,6 +325,64 @@ def fail(connection: Connection, lease_token: str, message: str, crashed: bool =
     return len(rows) - len(dead), len(dead)
 
 
+def give_back(connection: Connection, lease_token: str) -> int:
+    """Return the events of a run that never came to be, at once and as if they had not been claimed; how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE marketing.pipeline_events
+            SET status = 'pending', attempts = attempts - 1, lease_token = NULL, lease_until = NULL
+            WHERE status = 'processing' AND lease_token = %s
+            """,
+            (lease_token,),
+        )
+        return cursor.rowcount
+
+
+def reconcile(connection: Connection) -> list[str]:
+    """Queue the batches that hold rows nobody has judged and no event announces; returns their keys.
+
+    Triggers do not fire during a restore, under logical replication or when somebody disabled them. Each find is an
+    error in the log, because something other than the queue has to be looked at.
+    """
+    found = _rows(
+        connection,
+        """
+        WITH unjudged AS (
+            SELECT import_batch_id, 'raw_intake' AS stage, count(*) AS rows FROM intake.company_raw_intake
+            WHERE validated IS NULL AND updated_at < now() - make_interval(secs => %(age)s) GROUP BY 1
+            UNION ALL
+            SELECT import_batch_id, 'enriched_contacts', count(*) FROM intake.people_raw_intake
+            WHERE outcome IS NULL AND updated_at < now() - make_interval(secs => %(age)s) GROUP BY 1
+            UNION ALL
+            SELECT import_batch_id, 'bit_scores', count(*) FROM intake.signals_raw_intake
+            WHERE outcome IS NULL AND created_at < now() - make_interval(secs => %(age)s) GROUP BY 1
+        )
+        SELECT DISTINCT ON (import_batch_id) import_batch_id, stage, rows
+        FROM unjudged u JOIN marketing.pipeline_stages USING (stage)
+        WHERE NOT EXISTS (SELECT FROM marketing.pipeline_events e
+                          WHERE e.import_batch_id = u.import_batch_id AND e.status IN ('pending', 'processing', 'failed'))
+        ORDER BY import_batch_id, position
+        """,
+        age=settings().reconcile_after_seconds,
+    )
+    for batch in found:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT marketing.notify_pipeline_event(%s, '{}', %s)",
+                (f"continue_at_{batch['stage']}", batch["import_batch_id"]),
+            )
+        log_error(
+            connection,
+            "reconciler",
+            f"{batch['rows']} row(s) of batch {batch['import_batch_id']} had raised no event and were not judged; the batch is "
+            f"queued from {batch['stage']}. Were triggers disabled, or rows restored or replicated? See barton doctor.",
+            batch=batch["import_batch_id"],
+            severity="warning",
+        )
+    return [batch["import_batch_id"] for batch in found]
+
+
 def requeue(connection: Connection, import_batch_id: str | None = None) -> int:
     """Give dead letters (of one batch, or all) a fresh start, and close their dead-letter errors."""
     with connection.cursor() as cursor:
@@ -347,21 +414,29 @@ def start_over(connection: Connection, import_batch_id: str) -> None:
         cursor.execute("SELECT marketing.notify_pipeline_event('continue_at_raw_intake', '{}', %s)", (import_batch_id,))
 
 
-def open_leases(connection: Connection) -> list[Lease]:
-    """Every token at work, with its run and whether its lease has run out."""
+def open_leases(connection: Connection, import_batch_id: str | None = None) -> list[Lease]:
+    """Every token at work (on one batch, or at all), with its run and whether its lease has run out.
+
+    A lease that seems to last longer than one can was written before the server's clock jumped back.
+    """
     rows = _rows(
         connection,
         """
-        SELECT import_batch_id, lease_token::text, max(claimed_by) AS run_id, max(lease_until) < now() AS expired
-        FROM marketing.pipeline_events WHERE status = 'processing' GROUP BY import_batch_id, lease_token
+        SELECT import_batch_id, lease_token::text, max(claimed_by) AS run_id,
+               max(lease_until) NOT BETWEEN now() AND now() + make_interval(secs => 2 * %(lease)s) AS expired
+        FROM marketing.pipeline_events
+        WHERE status = 'processing' AND (%(batch)s::text IS NULL OR import_batch_id = %(batch)s)
+        GROUP BY import_batch_id, lease_token
         """,
+        batch=import_batch_id,
+        lease=settings().lease_seconds,
     )
     return [Lease(**row) for row in rows]
 
 
 def lease_of(connection: Connection, import_batch_id: str) -> Lease | None:
     """The lease a batch is under, if any."""
-    return next((lease for lease in open_leases(connection) if lease.import_batch_id == import_batch_id), None)
+    return next(iter(open_leases(connection, import_batch_id)), None)
 
 
 def log_error(

@@ -85,11 +85,13 @@ def release_dead_runs(connection: Connection, instance: dg.DagsterInstance) -> i
     for lease in event_queue.open_leases(connection):
         run = _run_of(lease, instance)
         if run is None:
-            if lease.expired:
-                event_queue.fail(connection, lease.lease_token, "The requested run was never created", crashed=True)
+            if lease.expired:  # the sensor or the daemon died between claim and request: no fault of the batch
+                event_queue.give_back(connection, lease.lease_token)
                 released += 1
         elif run.is_finished:
-            event_queue.fail(connection, lease.lease_token, f"Run {run.run_id} ended in {run.status.value}")
+            # a stage or check that fails hands its events back itself: here the worker died before it could
+            crashed = run.status == dg.DagsterRunStatus.FAILURE
+            event_queue.fail(connection, lease.lease_token, f"Run {run.run_id} ended in {run.status.value}", crashed)
             released += 1
         elif lease.expired and run.status == dg.DagsterRunStatus.STARTED:
             _bury(lease, run, connection, instance)
@@ -144,6 +146,20 @@ def _wait_for_notification(seconds: float) -> bool:
             return True
 
 
+@dg.sensor(
+    minimum_interval_seconds=300,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Queues batches with rows that no event announced: after a restore, or with triggers disabled.",
+)
+def reconciler_sensor(context: dg.SensorEvaluationContext, database: Database) -> dg.SkipReason:
+    """Queue what the triggers missed; the event queue sensor does the rest."""
+    with database.transaction() as connection:
+        batches = event_queue.reconcile(connection)
+    return dg.SkipReason(
+        f"Queued {', '.join(batches)}." if batches else "Every row is judged or announced by an event."
+    )
+
+
 @dg.run_status_sensor(
     run_status=dg.DagsterRunStatus.SUCCESS,
     monitored_jobs=[pipeline_job],
@@ -164,4 +180,4 @@ def expectations_sensor(context: dg.RunStatusSensorContext) -> dg.RunRequest | d
     )
 
 
-ALL_SENSORS = [event_queue_sensor, expectations_sensor]
+ALL_SENSORS = [event_queue_sensor, reconciler_sensor, expectations_sensor]

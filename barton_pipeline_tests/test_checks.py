@@ -3,6 +3,8 @@
 import dagster as dg
 import pytest
 
+from barton_pipeline import event_queue
+from barton_pipeline.assets.materialize import LEASE_TAG
 from barton_pipeline.checks import RULES, check_rule
 from barton_pipeline.definitions import defs
 from barton_pipeline.resources import Database
@@ -78,6 +80,30 @@ def test_a_missing_slot_comes_back_under_its_own_id(batch) -> None:
     run_stages("B1")
     assert all(result.passed for result in verdicts().values())
     assert batch.value("SELECT count(*) FROM marketing.company_slots") == 60
+
+
+@pytest.mark.slow
+def test_a_red_check_hands_the_events_back_with_its_reason(db) -> None:
+    insert_companies(db, "B1", 3)
+    db.execute(
+        """CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+        CREATE TRIGGER lose BEFORE INSERT ON marketing.company_slots FOR EACH ROW
+        WHEN (NEW.slot_type = 'CFO') EXECUTE FUNCTION lose()"""
+    )
+    with db.connect() as connection:
+        claim = event_queue.accept(connection, "B1")
+    assert claim
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("import_batch", ["B1"])
+        tags = {"dagster/partition": "B1", LEASE_TAG: claim.lease_token}
+        result = defs.resolve_job_def("pipeline_job").execute_in_process(
+            instance=instance, tags=tags, raise_on_error=False
+        )
+    assert not result.success
+    found = db.query(
+        "SELECT DISTINCT status, crashes, split_part(error_message, ':', 1) FROM marketing.pipeline_events WHERE attempts > 0"
+    )
+    assert found == [("pending", 0, "check three_slots_per_company")]
 
 
 @pytest.mark.slow

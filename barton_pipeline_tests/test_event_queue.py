@@ -188,6 +188,75 @@ def test_events_no_run_can_work_on_end_visibly(db) -> None:
     assert db.value("SELECT count(*) FROM marketing.vw_unresolved_errors") == 1
 
 
+def test_events_of_an_unknown_type_fail_visibly_and_are_not_claimed(db) -> None:
+    db.execute(INSERT)
+    db.execute("SELECT marketing.notify_pipeline_event('company_exploded', '{}', 'TEST-001')")
+    with transaction(db.url) as connection:
+        claim = event_queue.accept(connection, "TEST-001")
+        assert claim is not None and claim.events == 1
+        assert event_queue.settle_unroutable(connection) == 1
+    assert events(db, event_type="company_exploded")[0][3:] == ("failed", 0)
+    assert "company_exploded" in db.value("SELECT error_message FROM marketing.pipeline_errors")
+
+
+def test_a_batch_with_nothing_but_unroutable_events_is_not_claimed(db) -> None:
+    db.execute("SELECT marketing.notify_pipeline_event('message_sent', '{}', 'TEST-001')")
+    with transaction(db.url) as connection:
+        assert event_queue.accept(connection, "TEST-001") is None
+    assert states(db) == {"pending"}
+
+
+def test_a_run_that_never_came_to_be_costs_no_attempt(db) -> None:
+    db.execute(INSERT)
+    with transaction(db.url) as connection:
+        claim = event_queue.accept(connection, "TEST-001")
+        assert claim is not None and event_queue.give_back(connection, claim.lease_token) == 1
+        assert event_queue.give_back(connection, claim.lease_token) == 0
+    assert events(db)[0][3:] == ("pending", 0)
+
+
+def test_a_clock_that_jumps_back_delays_nothing_for_long(db) -> None:
+    db.execute(INSERT)
+    with transaction(db.url) as connection:
+        claim = event_queue.accept(connection, "TEST-001")
+        assert not event_queue.open_leases(connection)[0].expired
+    db.execute("UPDATE marketing.pipeline_events SET lease_until = now() + interval '1 year'")
+    with transaction(db.url) as connection:
+        assert event_queue.open_leases(connection)[0].expired
+        assert claim and event_queue.fail(connection, claim.lease_token, "x") == (1, 0)
+        assert event_queue.accept(connection, "TEST-001") is None, "the retry is not yet due"
+    db.execute("UPDATE marketing.pipeline_events SET available_at = now() + interval '1 year'")
+    with transaction(db.url) as connection:
+        assert [batch.import_batch_id for batch in event_queue.ready_batches(connection, 5)] == ["TEST-001"]
+        assert event_queue.accept(connection, "TEST-001") is not None
+
+
+def test_rows_that_raised_no_event_are_found(db) -> None:
+    aged = "now() - interval '1 hour'"
+    db.execute(
+        f"""SET LOCAL session_replication_role = replica;
+        INSERT INTO intake.company_raw_intake (company, import_batch_id, updated_at) VALUES ('x', 'B1', {aged}), ('y', 'B1', {aged}), ('young', 'B2', now());
+        INSERT INTO intake.people_raw_intake (full_name, import_batch_id, updated_at) VALUES ('x', 'B1', {aged}), ('x', 'B3', {aged});
+        INSERT INTO intake.signals_raw_intake (signal_type, import_batch_id, created_at) VALUES ('reply', 'B4', {aged})"""
+    )
+    db.execute(
+        "INSERT INTO intake.company_raw_intake (company, import_batch_id, updated_at) VALUES ('announced', 'B5', '2020-01-01')"
+    )
+    with transaction(db.url) as connection:
+        assert event_queue.reconcile(connection) == ["B1", "B3", "B4"]
+    queued = db.query(
+        "SELECT import_batch_id, event_type FROM marketing.pipeline_events WHERE event_type LIKE 'continue%%' ORDER BY 1"
+    )
+    assert queued == [
+        ("B1", "continue_at_raw_intake"),
+        ("B3", "continue_at_enriched_contacts"),
+        ("B4", "continue_at_bit_scores"),
+    ]
+    with transaction(db.url) as connection:
+        assert event_queue.reconcile(connection) == [], "once is enough"
+    assert "2 row(s) of batch B1" in db.value("SELECT error_message FROM marketing.pipeline_errors ORDER BY id LIMIT 1")
+
+
 def test_half_transitions_are_impossible(db) -> None:
     db.execute(INSERT)
     for change in ("status = 'processing'", "status = 'processed'", "lease_token = gen_random_uuid()", "status = 'x'"):

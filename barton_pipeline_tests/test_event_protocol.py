@@ -1,0 +1,290 @@
+"""docs/event-protocol.md as a state machine: random interleavings of producers, runs, crashes and repairs on real Postgres.
+
+After every step: one live token per batch, attempts within the limit, and every committed row either covered by a run
+that finished after it was committed, or announced by an open event. At the end, draining covers everything.
+"""
+
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from barton_pipeline import event_queue
+from barton_pipeline.database import transaction
+from barton_pipeline.stages import STAGES, StageRun, run_stage, stages_from
+
+BATCHES = st.sampled_from(["A", "B", "C"])
+COUNTS = {"rows_in": 0, "rows_out": 0, "rows_rejected": 0}
+
+
+class WorkFailed(Exception):
+    """What a failing stage raises."""
+
+
+@dataclass
+class Run:
+    """A run as the model knows it; a crashed or replaced one stays as a zombie that may yet wake up."""
+
+    stage_run: StageRun
+    stages: list[str]
+    sees: set[int] = field(default_factory=set)
+
+
+class Protocol(RuleBasedStateMachine):
+    """The queue under every interleaving of its actors."""
+
+    db: Any
+
+    @initialize()
+    def empty(self) -> None:
+        self.db.execute("TRUNCATE intake.company_raw_intake, marketing.pipeline_events, marketing.pipeline_errors, "
+                        "marketing.workflow_stats, marketing.batch_stages CASCADE")  # fmt: skip
+        self.runs: list[Run] = []
+        self.zombies: list[Run] = []
+        self.uncovered: dict[int, str] = {}
+
+    # -- producers
+
+    @rule(batch=BATCHES, rows=st.sampled_from([1, 2, 101]))
+    def rows_are_committed(self, batch: str, rows: int) -> None:
+        found = self.db.query(
+            "INSERT INTO intake.company_raw_intake (company, import_batch_id) SELECT 'x', %s FROM generate_series(1, %s) RETURNING id",
+            batch, rows,
+        )  # fmt: skip
+        self.uncovered.update({row_id: batch for (row_id,) in found})
+
+    @rule(batch=BATCHES)
+    def rows_are_rolled_back(self, batch: str) -> None:
+        with self.db.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO intake.company_raw_intake (company, import_batch_id) VALUES ('x', %s)", (batch,)
+            )
+            connection.rollback()
+
+    # -- the sensor
+
+    @rule(batch=BATCHES)
+    def accept(self, batch: str) -> None:
+        with transaction(self.db.url) as connection:
+            claim = event_queue.accept(connection, batch)
+        if claim:
+            run = StageRun(
+                batch, str(uuid.uuid4()), claim.lease_token, True, frozenset(stages_from(claim.entry_stage)), "event"
+            )
+            self.runs.append(Run(run, stages_from(claim.entry_stage)))
+
+    @rule(batch=BATCHES)
+    def the_daemon_dies_after_accept(self, batch: str) -> None:
+        with transaction(self.db.url) as connection:
+            event_queue.accept(connection, batch)
+
+    @rule()
+    def reap(self) -> None:
+        """What release_dead_runs does with leases that ran out."""
+        with transaction(self.db.url) as connection:
+            for lease in event_queue.open_leases(connection):
+                if lease.expired and lease.run_id:
+                    event_queue.fail(connection, lease.lease_token, "vanished", crashed=True)
+                elif lease.expired:
+                    event_queue.give_back(connection, lease.lease_token)
+        held = {token for (token,) in self.db.query("SELECT DISTINCT lease_token::text FROM marketing.pipeline_events")}
+        self.zombies += [run for run in self.runs if run.stage_run.lease_token not in held]
+        self.runs = [run for run in self.runs if run.stage_run.lease_token in held]
+
+    @rule(batch=BATCHES)
+    def requeue(self, batch: str) -> None:
+        with transaction(self.db.url) as connection:
+            event_queue.requeue(connection, batch)
+
+    @rule()
+    def time_passes(self) -> None:
+        self.db.execute("UPDATE marketing.pipeline_events SET available_at = now() WHERE status = 'pending'")
+
+    # -- run workers
+
+    def work(self, run: Run) -> Any:
+        def look(connection: Any, batch: str) -> dict[str, Any]:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT id FROM intake.company_raw_intake WHERE import_batch_id = %s", (batch,))
+                found = {row_id for (row_id,) in cursor.fetchall()}
+            if run.stages[0] == STAGES[0]:
+                run.sees = found
+            return dict(COUNTS)
+
+        return look
+
+    def advance(self, run: Run) -> None:
+        run_stage(run.stage_run, run.stages[0], self.work(run))
+        run.stages.pop(0)
+        if not run.stages:
+            for row_id in run.sees:
+                self.uncovered.pop(row_id, None)
+            self.runs.remove(run)
+
+    @precondition(lambda self: self.runs)
+    @rule(data=st.data(), steps=st.integers(1, len(STAGES)))
+    def a_run_goes_on(self, data: Any, steps: int) -> None:
+        run = data.draw(st.sampled_from(self.runs))
+        for _ in range(min(steps, len(run.stages))):
+            self.advance(run)
+
+    @precondition(lambda self: self.runs)
+    @rule(data=st.data())
+    def a_stage_fails(self, data: Any) -> None:
+        run = data.draw(st.sampled_from(self.runs))
+
+        def fail(connection: Any, batch: str) -> dict[str, Any]:
+            raise WorkFailed
+
+        with pytest.raises(WorkFailed):
+            run_stage(run.stage_run, run.stages[0], fail)
+        self.runs.remove(run)
+        self.zombies.append(run)
+
+    @precondition(lambda self: self.runs)
+    @rule(data=st.data(), after_absorbing=st.booleans())
+    def a_worker_falls_silent(self, data: Any, after_absorbing: bool) -> None:
+        """Killed or frozen: its lease runs out, and it may wake up as a zombie or before anybody noticed."""
+        run = data.draw(st.sampled_from(self.runs))
+        with transaction(self.db.url) as connection:
+            event_queue.extend(connection, run.stage_run.lease_token, run.stage_run.run_id)
+            if after_absorbing:
+                event_queue.absorb(connection, run.stage_run.lease_token, run.stage_run.import_batch_id, run.stages[0], run.stage_run.run_id)  # fmt: skip
+        self.let_leases_run_out(run.stage_run.lease_token)
+
+    def let_leases_run_out(self, token: str | None = None) -> None:
+        self.db.execute(
+            "UPDATE marketing.pipeline_events SET lease_until = now() - interval '1 s' WHERE status = 'processing' AND (%s::text IS NULL OR lease_token::text = %s)",
+            token, token,
+        )  # fmt: skip
+
+    @precondition(lambda self: self.zombies)
+    @rule(data=st.data())
+    def a_zombie_wakes_up(self, data: Any) -> None:
+        """Whoever has lost its lease can do nothing, whatever happened to its batch since."""
+        run = data.draw(st.sampled_from(self.zombies))
+        before = self.state()
+
+        def write(connection: Any, batch: str) -> dict[str, Any]:
+            raise AssertionError("a zombie got to its work")
+
+        with pytest.raises(event_queue.LeaseLost):
+            run_stage(run.stage_run, run.stages[0], write)
+        with pytest.raises(event_queue.LeaseLost), transaction(self.db.url) as connection:
+            event_queue.finish(connection, run.stage_run.lease_token, run.stage_run.import_batch_id, STAGES[-1], must_hold=True)  # fmt: skip
+        assert self.state() == before
+
+    # -- what must always hold
+
+    def state(self) -> list[tuple[Any, ...]]:
+        return self.db.query(
+            "SELECT id, status, attempts, lease_token::text FROM marketing.pipeline_events ORDER BY id"
+        )
+
+    @invariant()
+    def one_live_run_for_each_batch(self) -> None:
+        assert self.db.query(
+            "SELECT import_batch_id FROM marketing.pipeline_events WHERE status = 'processing' GROUP BY 1 HAVING count(DISTINCT lease_token) > 1"
+        ) == []  # fmt: skip
+
+    @invariant()
+    def attempts_stay_within_the_limit(self) -> None:
+        limits = event_queue.settings()
+        assert self.db.query(
+            "SELECT id, attempts, crashes FROM marketing.pipeline_events WHERE attempts NOT BETWEEN 0 AND %s OR crashes > %s OR attempts < crashes",
+            limits.max_attempts, limits.max_crashes,
+        ) == []  # fmt: skip
+
+    @invariant()
+    def nothing_is_forgotten(self) -> None:
+        announced = {batch for (batch,) in self.db.query(
+            "SELECT DISTINCT import_batch_id FROM marketing.pipeline_events WHERE status IN ('pending', 'processing', 'failed')")}  # fmt: skip
+        assert set(self.uncovered.values()) <= announced
+
+    @invariant()
+    def dead_letters_are_in_the_error_log(self) -> None:
+        assert self.db.query(
+            "SELECT import_batch_id FROM marketing.pipeline_events WHERE status = 'failed' "
+            "EXCEPT SELECT import_batch_id FROM marketing.pipeline_errors WHERE event_type = 'dead_letter' AND NOT resolved"
+        ) == []  # fmt: skip
+
+    def teardown(self) -> None:
+        """Drain: whatever state the queue is in, repair and retry cover every row."""
+        self.runs.clear()
+        for _ in range(3):
+            self.let_leases_run_out()
+            self.reap()
+            for batch in ("A", "B", "C"):
+                self.requeue(batch)
+                self.time_passes()
+                self.accept(batch)
+            while self.runs:
+                self.advance(self.runs[0])
+        assert self.uncovered == {}
+        assert {status for _, status, _, _ in self.state()} <= {"processed"}
+
+
+def check(db: Any, machine: type[Protocol], examples: int, steps: int) -> None:
+    bound = type(machine.__name__, (machine,), {"db": db})
+    run_state_machine_as_test(
+        bound,
+        settings=settings(max_examples=examples, stateful_step_count=steps, deadline=None,
+                          suppress_health_check=list(HealthCheck), print_blob=True),
+    )  # fmt: skip
+
+
+def test_no_interleaving_loses_or_repeats_work(db) -> None:
+    check(db, Protocol, examples=8, steps=25)
+
+
+@pytest.mark.slow
+def test_no_longer_interleaving_does_either(db) -> None:
+    check(db, Protocol, examples=40, steps=50)
+
+
+MUTANTS = {
+    "a queue without fence": ("extend", lambda connection, token, run_id: True),
+    "a queue without reaper": ("fail", lambda connection, token, message, crashed=False: (0, 0)),
+    "attempts without a limit": (
+        "settings",
+        lambda: event_queue.QueueSettings(10**4, 10**4, 30, 5, 5, 900, 25, 4.5, 300),
+    ),
+    "work that is acknowledged before it is done": ("absorb", "finish first"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MUTANTS)
+def test_the_machine_catches(db, monkeypatch, name: str) -> None:
+    attribute, mutant = MUTANTS[name]
+    if mutant == "finish first":
+        finish = event_queue.finish
+
+        def mutant(connection, token, batch, stage, run_id):  # type: ignore[no-redef]
+            return finish(connection, token, batch, STAGES[-1], must_hold=False)
+
+    limits = event_queue.settings()
+    monkeypatch.setattr(event_queue, attribute, mutant)
+    if attribute == "settings":
+        monkeypatch.setattr(Protocol, "attempts_stay_within_the_limit", _limit_check(limits))
+    with pytest.raises(BaseException):  # noqa: B017 - whichever law the mutant breaks first
+        check(db, Protocol, examples=60, steps=50)
+
+
+def _limit_check(limits: event_queue.QueueSettings) -> Any:
+    @invariant()
+    def attempts_stay_within_the_limit(self: Protocol) -> None:
+        assert self.db.value("SELECT coalesce(max(attempts), 0) FROM marketing.pipeline_events") <= limits.max_attempts
+
+    return attempts_stay_within_the_limit
