@@ -413,6 +413,22 @@ def migrate(to: int | None, down_to: int | None, yes: bool) -> None:
 
 
 @barton.command()
+@click.option("--dry-run", is_flag=True, help="Only count what would be deleted.")
+@as_json
+def purge(dry_run: bool, json_output: bool) -> None:
+    """Delete history that has grown old; by itself this happens every night (retention.yaml)."""
+    from barton_pipeline import retention
+
+    with contextlib.closing(database.connect()) as connection:
+        counts = retention.count_old(connection) if dry_run else retention.purge(connection)
+    if json_output:
+        _print_json(counts)
+        return
+    for kind, rows in counts.items():
+        console.print(f"{rows:,} {kind.replace('_', ' ')} {'would be deleted' if dry_run else 'deleted'}")
+
+
+@barton.command()
 @as_json
 def doctor(json_output: bool) -> None:
     """Check the installation and say what to do about what is wrong."""

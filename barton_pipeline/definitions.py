@@ -6,7 +6,7 @@ import dagster as dg
 
 from barton_pipeline.assets import ALL_ASSETS
 from barton_pipeline.checks import ALL_CHECKS, EXPECTATION_CHECKS
-from barton_pipeline.jobs import expectations_job, pipeline_job
+from barton_pipeline.jobs import expectations_job, pipeline_job, retention_job, retention_schedule
 from barton_pipeline.resources import Database
 from barton_pipeline.sensors import ALL_SENSORS
 
@@ -16,7 +16,8 @@ def build_definitions(**resources: Any) -> dg.Definitions:
     return dg.Definitions(
         assets=ALL_ASSETS,
         asset_checks=[*ALL_CHECKS, *EXPECTATION_CHECKS],
-        jobs=[pipeline_job, expectations_job],
+        jobs=[pipeline_job, expectations_job, retention_job],
+        schedules=[retention_schedule],
         sensors=ALL_SENSORS,
         resources={"database": Database(), **resources},
         executor=dg.in_process_executor,

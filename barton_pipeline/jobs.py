@@ -1,10 +1,15 @@
-"""The jobs. Both run in one process: an interpreter per step would triple the time of a batch of 262 companies."""
+"""The jobs and their schedule. All run in one process: an interpreter per step would triple the time of a batch of 262."""
+
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+from dagster._core.storage.dagster_run import FINISHED_STATUSES
 
+from barton_pipeline import retention
 from barton_pipeline.assets import ALL_ASSETS
 from barton_pipeline.batches import import_batches
 from barton_pipeline.checks import EXPECTATION_CHECKS
+from barton_pipeline.resources import Database
 
 _EXPECTATIONS = dg.AssetSelection.checks(*EXPECTATION_CHECKS)
 
@@ -22,4 +27,42 @@ expectations_job = dg.define_asset_job(
     partitions_def=import_batches,
     executor_def=dg.in_process_executor,
     description="The Great Expectations suites of one import batch; runs after the batch is done.",
+)
+
+
+@dg.op(description="Deletes ended events, resolved errors, statistics and finished Dagster runs that have grown old.")
+def delete_old_history(context: dg.OpExecutionContext, database: Database) -> None:
+    """Purge up to the limits of retention.yaml; the counts are the op's metadata."""
+    with database.connection() as connection:
+        deleted = retention.purge(connection)
+    deleted["dagster_runs"] = delete_old_runs(context.instance)
+    context.log.info("deleted %s", deleted)
+    context.add_output_metadata(deleted)
+
+
+def delete_old_runs(instance: dg.DagsterInstance) -> int:
+    """Delete finished runs older than ``dagster_runs_days`` with their events, oldest first; how many."""
+    limits = retention.limits()
+    before = datetime.now(UTC) - timedelta(days=limits["dagster_runs_days"])
+    old = instance.get_run_records(
+        filters=dg.RunsFilter(statuses=list(FINISHED_STATUSES), created_before=before),
+        limit=limits["dagster_runs_at_most"],
+        ascending=True,
+    )
+    for record in old:
+        instance.delete_run(record.dagster_run.run_id)
+    return len(old)
+
+
+@dg.job(executor_def=dg.in_process_executor, description="Deletes history that has grown old (retention.yaml).")
+def retention_job() -> None:
+    """One op; see there."""
+    delete_old_history()
+
+
+retention_schedule = dg.ScheduleDefinition(
+    job=retention_job,
+    cron_schedule="15 3 * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every night.",
 )

@@ -1,6 +1,6 @@
 """What assets, checks and sensors are given. Thin Dagster resources over plain objects; no logic of their own."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 
 import dagster as dg
 from psycopg2.extensions import connection as Connection
@@ -14,3 +14,7 @@ class Database(dg.ConfigurableResource):
     def transaction(self) -> AbstractContextManager[Connection]:
         """A psycopg2 connection, committed at the end of the block, rolled back on an error, always closed."""
         return database.transaction()
+
+    def connection(self) -> AbstractContextManager[Connection]:
+        """A psycopg2 connection, closed at the end of the block; committing is the caller's business."""
+        return closing(database.connect())

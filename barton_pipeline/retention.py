@@ -1,0 +1,79 @@
+"""What is deleted when it has grown old: ended events, resolved errors, stage statistics. Limits are ``retention.yaml``.
+
+Deletes in chunks, oldest first, each in a transaction of its own: writers never wait, and a purge that is killed has
+done part of the work. Dagster's own runs are deleted by ``jobs.retention_job``. No dagster here.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from psycopg2.extensions import connection as Connection
+
+# Table and what of it may go; each is walked along its index on created_at.
+OLD = {
+    "processed_events": ("marketing.pipeline_events", "status = 'processed' AND processed_at"),
+    "resolved_errors": ("marketing.pipeline_errors", "resolved AND resolved_at"),
+    "workflow_stats": ("marketing.workflow_stats", "created_at"),
+}
+
+
+@cache
+def limits() -> dict[str, int]:
+    """The numbers of ``retention.yaml``."""
+    return dict(yaml.safe_load(Path(__file__).with_name("retention.yaml").read_text(encoding="utf-8")))
+
+
+def count_old(connection: Connection) -> dict[str, int]:
+    """Rows of each kind that a purge would delete now, up to ``rows_at_most``."""
+    counts = {}
+    with connection.cursor() as cursor:
+        for kind, (table, condition) in OLD.items():
+            cursor.execute(
+                f"SELECT count(*) FROM (SELECT FROM {table} WHERE {_is_old(condition)} LIMIT %(most)s) AS old",
+                _parameters(kind),
+            )
+            row = cursor.fetchone()
+            counts[kind] = int(row[0]) if row else 0
+    return counts
+
+
+def purge(connection: Connection) -> dict[str, int]:
+    """Delete what is old, committing after each chunk; rows deleted of each kind.
+
+    Two purges at once share the work: each skips the rows that the other has locked.
+    """
+    return {kind: _purge(connection, kind) for kind in OLD}
+
+
+def _purge(connection: Connection, kind: str) -> int:
+    table, condition = OLD[kind]
+    deleted = 0
+    while deleted < limits()["rows_at_most"]:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(
+                f"""
+                DELETE FROM {table} WHERE id = ANY (ARRAY(
+                    SELECT id FROM {table} WHERE {_is_old(condition)}
+                    ORDER BY created_at LIMIT %(chunk)s FOR UPDATE SKIP LOCKED))
+                """,
+                _parameters(kind),
+            )
+            if not cursor.rowcount:
+                break
+            deleted += cursor.rowcount
+    return deleted
+
+
+def _is_old(condition: str) -> str:
+    # nothing ends before it begins, so the index on created_at finds it
+    return f"created_at < now() - make_interval(days => %(days)s) AND {condition} < now() - make_interval(days => %(days)s)"
+
+
+def _parameters(kind: str) -> dict[str, Any]:
+    return {
+        "days": limits()[f"{kind}_days"],
+        "chunk": limits()["rows_per_transaction"],
+        "most": limits()["rows_at_most"],
+    }
