@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import yaml
+from barton_pipeline.configuration import load_yaml
 
 MxStatus = Literal["ok", "weak", "null_mx", "no_domain", "no_mx", "unavailable"]
 
@@ -74,7 +74,7 @@ def __getattr__(name: str) -> str:
 
 @cache
 def _settings() -> dict[str, Any]:
-    return dict(yaml.safe_load(_SETTINGS.read_text(encoding="utf-8")))
+    return load_yaml(_SETTINGS)
 
 
 @cache

@@ -10,11 +10,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
 from barton_pipeline import titles
+from barton_pipeline.configuration import load_yaml
 from barton_pipeline.email_checks import free_mail_domains
 from barton_pipeline.stages import run_sql
 
@@ -24,7 +24,7 @@ CHUNK = 5_000
 @cache
 def rules() -> dict[str, Any]:
     """The lists of ``enrichment.yaml``."""
-    return dict(yaml.safe_load(Path(__file__).with_name("enrichment.yaml").read_text(encoding="utf-8")))
+    return load_yaml(Path(__file__).with_name("enrichment.yaml"))
 
 
 def run(

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
-import yaml
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import RealDictCursor
 
+from barton_pipeline.configuration import load_yaml
 from barton_pipeline.database import connect
 from barton_pipeline.errors import BartonError, DatabaseError, InputError
 
@@ -47,7 +47,7 @@ class QueueSettings:
 @cache
 def settings() -> QueueSettings:
     """The documented defaults, read once per process."""
-    return QueueSettings(**yaml.safe_load(Path(__file__).with_name("event_queue.yaml").read_text("utf-8")))
+    return QueueSettings(**load_yaml(Path(__file__).with_name("event_queue.yaml")))
 
 
 class LeaseLost(BartonError):
@@ -98,12 +98,24 @@ def settle_unroutable(connection: Connection) -> int:
     ended = _rows(
         connection,
         """
-        WITH unroutable AS (
+        WITH RECURSIVE types AS (  -- the distinct types, by skipping through the index
+            SELECT min(event_type) AS event_type FROM marketing.pipeline_events WHERE status = 'pending'
+            UNION ALL
+            SELECT (SELECT min(e.event_type) FROM marketing.pipeline_events e
+                    WHERE e.status = 'pending' AND e.event_type > t.event_type)
+            FROM types t WHERE t.event_type IS NOT NULL
+        ), unroutable AS (
             SELECT e.id, CASE WHEN r.event_type IS NULL THEN 'its type is not in marketing.event_routes'
                               WHEN r.entry_stage IS NOT NULL THEN 'it names no import batch' END AS fault
             FROM marketing.pipeline_events e LEFT JOIN marketing.event_routes r USING (event_type)
-            WHERE e.status = 'pending' AND (r.entry_stage IS NULL OR e.import_batch_id IS NULL)
-            ORDER BY e.id LIMIT 10000 FOR UPDATE OF e SKIP LOCKED
+            WHERE e.status = 'pending' AND e.id = ANY (ARRAY(
+                SELECT id FROM marketing.pipeline_events WHERE status = 'pending' AND event_type IN (
+                    SELECT t.event_type FROM types t LEFT JOIN marketing.event_routes r USING (event_type)
+                    WHERE r.entry_stage IS NULL)
+                UNION ALL
+                SELECT id FROM marketing.pipeline_events WHERE status = 'pending' AND import_batch_id IS NULL
+                LIMIT 10000))
+            ORDER BY e.id FOR UPDATE OF e SKIP LOCKED
         )
         UPDATE marketing.pipeline_events e
         SET status = CASE WHEN u.fault IS NULL THEN 'processed' ELSE 'failed' END, processed_at = now(), error_message = u.fault
@@ -132,13 +144,23 @@ def ready_batches(connection: Connection, limit: int) -> list[ReadyBatch]:
     rows = _rows(
         connection,
         f"""
-        SELECT import_batch_id, sum(n_rows)::bigint AS rows, max(attempts) AS attempts
-        FROM marketing.pipeline_events e JOIN marketing.event_routes r USING (event_type)
-        WHERE status = 'pending' AND {DUE} AND r.entry_stage IS NOT NULL
+        WITH RECURSIVE batches AS (  -- skips through the index, so that events stuck in busy batches cost nothing
+            SELECT min(import_batch_id) AS import_batch_id FROM marketing.pipeline_events WHERE status = 'pending'
+            UNION ALL
+            SELECT (SELECT min(e.import_batch_id) FROM marketing.pipeline_events e
+                    WHERE e.status = 'pending' AND e.import_batch_id > b.import_batch_id)
+            FROM batches b WHERE b.import_batch_id IS NOT NULL
+        )
+        SELECT b.import_batch_id, due.rows, due.attempts
+        FROM batches b CROSS JOIN LATERAL (
+            SELECT min(e.id) AS first_id, sum(e.n_rows)::bigint AS rows, max(e.attempts) AS attempts
+            FROM marketing.pipeline_events e JOIN marketing.event_routes r USING (event_type)
+            WHERE e.status = 'pending' AND e.import_batch_id = b.import_batch_id AND {DUE} AND r.entry_stage IS NOT NULL
+        ) AS due
+        WHERE b.import_batch_id IS NOT NULL AND due.first_id IS NOT NULL
           AND NOT EXISTS (SELECT FROM marketing.pipeline_events busy
-                          WHERE busy.status = 'processing' AND busy.import_batch_id = e.import_batch_id)
-        GROUP BY import_batch_id HAVING import_batch_id IS NOT NULL
-        ORDER BY min(e.id) LIMIT %(limit)s
+                          WHERE busy.status = 'processing' AND busy.import_batch_id = b.import_batch_id)
+        ORDER BY due.first_id LIMIT %(limit)s
         """,
         limit=limit,
         cap=settings().backoff_cap_seconds,
@@ -153,8 +175,12 @@ def accept(connection: Connection, import_batch_id: str, run_id: str | None = No
     """
     token = str(uuid.uuid4())
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('barton.accept:' || %s, 0))", (import_batch_id,))
-        if lease_of(connection, import_batch_id):
+        # tried, not waited for: several batches are accepted in one transaction, and two acceptors must not deadlock
+        cursor.execute(
+            "SELECT pg_try_advisory_xact_lock(hashtextextended('barton.accept:' || %s, 0))", (import_batch_id,)
+        )
+        row = cursor.fetchone()
+        if not (row and row[0]) or lease_of(connection, import_batch_id):
             return None
         cursor.execute(
             f"""

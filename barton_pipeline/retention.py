@@ -8,8 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from psycopg2.extensions import connection as Connection
+
+from barton_pipeline.configuration import load_yaml
 
 # Table and what of it may go; each is walked along its index on created_at.
 OLD = {
@@ -22,7 +23,7 @@ OLD = {
 @cache
 def limits() -> dict[str, int]:
     """The numbers of ``retention.yaml``."""
-    return dict(yaml.safe_load(Path(__file__).with_name("retention.yaml").read_text(encoding="utf-8")))
+    return load_yaml(Path(__file__).with_name("retention.yaml"))
 
 
 def count_old(connection: Connection) -> dict[str, int]:

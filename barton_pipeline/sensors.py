@@ -51,14 +51,12 @@ def event_queue_sensor(context: dg.SensorEvaluationContext, database: Database) 
 def _claim_ready(context: dg.SensorEvaluationContext, database: Database) -> list[dg.RunRequest]:
     with database.transaction() as connection:
         ready = event_queue.ready_batches(connection, event_queue.settings().batches_per_tick)
+        claims = [(event_queue.accept(connection, batch.import_batch_id), batch.rows) for batch in ready]
     requests = []
-    for batch in ready:
-        with database.transaction() as connection:
-            claim = event_queue.accept(connection, batch.import_batch_id)
-        if claim is None:
-            continue
-        add_batch(context.instance, claim.import_batch_id)
-        requests.append(_run_request(claim, batch.rows))
+    for claim, rows in claims:
+        if claim is not None:
+            add_batch(context.instance, claim.import_batch_id)
+            requests.append(_run_request(claim, rows))
     return requests
 
 

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
+from barton_pipeline.configuration import load_yaml
 
 Slot = Literal["CEO", "CFO", "HR"]
 
@@ -79,7 +79,7 @@ class _Rules:
 
 @cache
 def _rules() -> _Rules:
-    loaded: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("titles.yaml").read_text(encoding="utf-8"))
+    loaded: dict[str, Any] = load_yaml(Path(__file__).with_name("titles.yaml"))
     terms = {
         "start": r"(?:^|(?<=[,|] )|(?<=\band ))",
         "end": r"(?=$| [,|]| and\b)",

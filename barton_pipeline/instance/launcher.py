@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import dagster as dg
@@ -96,13 +96,19 @@ class PrewarmedRunLauncher(DefaultRunLauncher):
 
     ``pool_size``: idle workers per code location; 0 starts a fresh process for every run.
     ``termination_grace_seconds``: a worker that has not ended so long after being terminated is killed.
+    ``preload``: modules that idle workers import besides the code location, for what runs would load at first use.
     """
 
     def __init__(
-        self, pool_size: int = 2, termination_grace_seconds: int = 30, inst_data: ConfigurableClassData | None = None
+        self,
+        pool_size: int = 2,
+        termination_grace_seconds: int = 30,
+        preload: Sequence[str] = (),
+        inst_data: ConfigurableClassData | None = None,
     ) -> None:
         super().__init__(inst_data=inst_data)
         self._pool_size = pool_size
+        self._preload = list(preload)
         self._grace = termination_grace_seconds
         self._lock = threading.Lock()
         self._disposed = False
@@ -110,10 +116,11 @@ class PrewarmedRunLauncher(DefaultRunLauncher):
 
     @classmethod
     def config_type(cls) -> Any:
-        """``pool_size`` and ``termination_grace_seconds``."""
+        """``pool_size``, ``termination_grace_seconds`` and ``preload``."""
         return {
             "pool_size": dg.Field(dg.Int, is_required=False, default_value=2),
             "termination_grace_seconds": dg.Field(dg.Int, is_required=False, default_value=30),
+            "preload": dg.Field([str], is_required=False, default_value=[]),
         }
 
     @classmethod
@@ -220,6 +227,7 @@ class PrewarmedRunLauncher(DefaultRunLauncher):
                 "origin": serialize_value(pool.origin),
                 "instance_ref": serialize_value(self._instance.get_ref()),
                 "location": pool.location,
+                "preload": self._preload,
             }
         )
         threading.Thread(target=self._follow, args=(worker, pool), daemon=True).start()

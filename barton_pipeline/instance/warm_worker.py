@@ -2,7 +2,7 @@
 
 Started as ``python -m barton_pipeline.instance.warm_worker <id>`` with a socket as its stdin. Messages are lines of JSON:
 
-- ``{"origin": …, "instance_ref": …, "location": …}`` (optional, first): load this code, answer ``ready``, wait.
+- ``{"origin": …, "instance_ref": …, "location": …, "preload": […]}`` (optional, first): load this code, answer ``ready``, wait.
 - ``{"command": "execute_run" | "resume_run", "args": …}``: answer ``taken``, do what ``dagster api <command>`` does
   with these arguments, exit.
 
@@ -171,6 +171,8 @@ def load(message: Message) -> None:
     repository = recon_repository_from_origin(origin).with_repository_load_data(load_data).get_definition()
     for job in repository.get_all_jobs():
         job.get_job_index()
+    for module in message["preload"]:
+        importlib.import_module(module)
     _rehearse()
     gc.collect()
     gc.freeze()

@@ -6,11 +6,10 @@ Belongs here: matching of names, recognising the source and the kind of file. No
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
-import yaml
-
+from barton_pipeline.configuration import load_yaml
 from barton_pipeline.errors import InputError
 
 KINDS = ("companies", "people", "signals")
@@ -148,6 +147,4 @@ def _require(mapping: Mapping) -> None:
 
 @cache
 def _configuration() -> dict[str, Any]:
-    text = resources.files("barton_pipeline.intake").joinpath("columns.yaml").read_text(encoding="utf-8")
-    configuration: dict[str, Any] = yaml.safe_load(text)
-    return configuration
+    return load_yaml(Path(__file__).with_name("columns.yaml"))

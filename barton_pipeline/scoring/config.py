@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from barton_pipeline.configuration import load_yaml
 from barton_pipeline.errors import InputError
 
 FILE = Path(__file__).with_name("scoring.yaml")
@@ -58,7 +59,7 @@ def rules() -> Scoring:
 def load(path: Path) -> Scoring:
     """Read and check a rules file. Raises InputError naming the file and the key that is wrong."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_yaml(path)
     except OSError as error:
         raise InputError(f"{path.name} cannot be read: {error.strerror or error}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

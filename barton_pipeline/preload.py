@@ -1,0 +1,12 @@
+"""What every run reads once per process, read when this module is imported: idle run workers import it (dagster.yaml).
+
+Nothing here changes a result: the same caches fill by themselves at first use, half a second later.
+"""
+
+from barton_pipeline import email_checks, enrichment, event_queue, titles, validation, verification
+from barton_pipeline.scoring import config
+
+titles.classify("Chief Executive Officer")
+email_checks.check_address("somebody@example.com")
+for read in (event_queue.settings, validation.rules, enrichment.rules, verification.rules, config.rules):
+    read()

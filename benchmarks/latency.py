@@ -1,0 +1,153 @@
+"""``python -m benchmarks.latency [ROUNDS]``: from a committed batch of 262 companies to its sniper targets.
+
+Beside it, in the same minutes, the least that Dagster does with its stock settings: a sensor of the same kind starts a
+run of one asset that does nothing. Also from the commit to the run request.
+"""
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg2
+
+from barton_pipeline import database
+from benchmarks.system import System, system
+
+ROWS = 262
+STOCK_CODE = """
+import dagster as dg
+from barton_pipeline import event_queue
+from barton_pipeline.database import connect, transaction
+
+@dg.asset
+def nothing(context) -> None:
+    with transaction() as connection, connection.cursor() as cursor:
+        cursor.execute("UPDATE stock SET done = clock_timestamp() WHERE name = %s", (context.run.tags["name"],))
+
+@dg.sensor(target=[nothing], minimum_interval_seconds=1, default_status=dg.DefaultSensorStatus.RUNNING)
+def stock_sensor(context):
+    with connect() as connection:
+        event_queue.start_listening(connection)
+        with connection.cursor() as cursor:
+            for _ in range(2):
+                cursor.execute("UPDATE stock SET seen = true WHERE NOT seen RETURNING name")
+                if names := [name for (name,) in cursor.fetchall()]:
+                    return [dg.RunRequest(run_key=name, tags={"name": name}) for name in names]
+                event_queue.listen(connection, 4.5)
+
+defs = dg.Definitions(assets=[nothing], sensors=[stock_sensor])
+"""
+STOCK_YAML = """
+storage:
+  custom: {module: barton_pipeline.instance.storage, class: BartonStorage, config: {}}
+telemetry: {enabled: false}
+"""
+OURS = """
+    SELECT max(processed_at) FROM marketing.pipeline_events WHERE import_batch_id = %(name)s
+    HAVING bool_and(status = 'processed')
+"""
+REQUESTED = """
+    SELECT min(r.create_timestamp) AT TIME ZONE 'UTC' FROM runs r JOIN run_tags t USING (run_id)
+    WHERE t.key = 'dagster/partition' AND t.value = %(name)s
+"""
+
+
+def value(url: str, statement: str, name: str) -> float | None:
+    """The timestamp a query finds, in seconds since the epoch."""
+    with database.transaction(url) as connection, connection.cursor() as cursor:
+        cursor.execute(f"SELECT extract(epoch FROM found)::float8 FROM ({statement}) AS q (found)", {"name": name})
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def wait(look: Callable[[], float | None], seconds: float = 120) -> float:
+    """The first value that is there."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if (found := look()) is not None:
+            return found
+        time.sleep(0.05)
+    raise TimeoutError("the run did not end; see the logs")
+
+
+def commit(url: str, *statements: str, name: str) -> float:
+    """Run statements, commit, and return the server's time just before the commit, in seconds since the epoch."""
+    with database.transaction(url) as connection, connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement, {"name": name, "rows": ROWS})
+        cursor.execute("SELECT extract(epoch FROM clock_timestamp())::float8")
+        row = cursor.fetchone()
+    assert row
+    return float(row[0])
+
+
+def ours(url: str, name: str) -> tuple[float, float]:
+    """Seconds from a committed batch to its run request, and to its targets."""
+    started = commit(
+        url,
+        """INSERT INTO intake.company_raw_intake (company, website, industry, import_batch_id)
+        SELECT 'Company ' || n, 'https://' || %(name)s || n || '.com', 'mining', %(name)s FROM generate_series(1, %(rows)s) AS n""",
+        name=name,
+    )
+    done = wait(lambda: value(url, OURS, name))
+    requested = value(f"{url.replace('/barton?', '/barton_dagster?')}", REQUESTED, name)
+    assert requested is not None
+    return requested - started, done - started
+
+
+def stock(url: str, name: str) -> float:
+    """Seconds from a committed row to the end of a run that does nothing."""
+    started = commit(
+        url, "INSERT INTO stock (name) VALUES (%(name)s)", "SELECT pg_notify('pipeline_event', 'stock')", name=name
+    )
+    return wait(lambda: value(url, "SELECT done FROM stock WHERE name = %(name)s", name)) - started
+
+
+def measure(running: System, rounds: int) -> None:
+    """Alternate both, after a first round that does not count."""
+    with database.transaction(running.url) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE stock (name text, seen boolean DEFAULT false, done timestamptz)")
+    requested, targets, nothing = [], [], []
+    for number in range(rounds + 1):
+        claim, done = ours(running.url, f"latency{number}")
+        baseline = stock(running.url, f"stock{number}")
+        time.sleep(6)  # a replacement worker is started 5 s after a run begins
+        if number:
+            requested.append(claim)
+            targets.append(done)
+            nothing.append(baseline)
+            print(
+                f"requested {claim:5.2f} s, {ROWS} companies to targets {done:5.2f} s, stock run of nothing {baseline:5.2f} s"
+            )
+    ratio = statistics.median(targets) / statistics.median(nothing)
+    print(
+        f"medians: requested {statistics.median(requested):.2f} s (worst {max(requested):.2f}), targets "
+        f"{statistics.median(targets):.2f} s, stock {statistics.median(nothing):.2f} s: {ratio:.2f} x"
+    )
+
+
+def main() -> None:
+    """Start both systems, measure, stop them."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+    with system() as running:
+        running.start("daemon", [sys.executable, "-m", "dagster._daemon", "run", "-w", "workspace.yaml"])
+        folder = running.home / "stock_code"
+        folder.mkdir()
+        Path(folder / "stock_definitions.py").write_text(STOCK_CODE)
+        environment = running.dagster_home("stock", STOCK_YAML)
+        environment["BARTON_DAGSTER_DATABASE_URL"] = running.url.replace("/barton?", "/stock_dagster?")
+        command = [sys.executable, "-m", "dagster._daemon", "run", "-f", "stock_definitions.py"]
+        running.start("stock", command, environment, folder)
+        time.sleep(15)
+        try:
+            measure(running, rounds)
+        except (TimeoutError, psycopg2.Error):
+            for log in running.home.glob("*.log"):
+                print(f"--- {log.name}\n{log.read_text(errors='replace')[-2000:]}", file=sys.stderr)
+            raise
+
+
+if __name__ == "__main__":
+    main()
