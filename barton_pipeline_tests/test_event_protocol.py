@@ -5,7 +5,7 @@ that finished after it was committed, or announced by an open event. At the end,
 """
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -25,6 +25,8 @@ from barton_pipeline.database import transaction
 from barton_pipeline.stages import STAGES, StageRun, run_stage, stages_from
 
 BATCHES = st.sampled_from(["A", "B", "C"])
+# Low, so that random interleavings come to dead letters.
+LIMITS = replace(event_queue.settings(), max_attempts=2, max_crashes=1)
 COUNTS = {"rows_in": 0, "rows_out": 0, "rows_rejected": 0}
 
 
@@ -142,8 +144,9 @@ class Protocol(RuleBasedStateMachine):
     @precondition(lambda self: self.runs)
     @rule(data=st.data())
     def a_stage_fails(self, data: Any) -> None:
-        run = data.draw(st.sampled_from(self.runs))
+        self.fail_stage(data.draw(st.sampled_from(self.runs)))
 
+    def fail_stage(self, run: Run) -> None:
         def fail(connection: Any, batch: str) -> dict[str, Any]:
             raise WorkFailed
 
@@ -155,13 +158,16 @@ class Protocol(RuleBasedStateMachine):
     @precondition(lambda self: self.runs)
     @rule(data=st.data(), after_absorbing=st.booleans())
     def a_worker_falls_silent(self, data: Any, after_absorbing: bool) -> None:
+        self.silence(data.draw(st.sampled_from(self.runs)), after_absorbing)
+
+    def silence(self, run: Run, after_absorbing: bool) -> None:
         """Killed or frozen: its lease runs out, and it may wake up as a zombie or before anybody noticed."""
-        run = data.draw(st.sampled_from(self.runs))
+        token, batch, run_id = run.stage_run.lease_token, run.stage_run.import_batch_id, run.stage_run.run_id
         with transaction(self.db.url) as connection:
-            event_queue.extend(connection, run.stage_run.lease_token, run.stage_run.run_id)
+            event_queue.extend(connection, token, run_id)
             if after_absorbing:
-                event_queue.absorb(connection, run.stage_run.lease_token, run.stage_run.import_batch_id, run.stages[0], run.stage_run.run_id)  # fmt: skip
-        self.let_leases_run_out(run.stage_run.lease_token)
+                event_queue.absorb(connection, token, batch, run.stages[0], run_id)
+        self.let_leases_run_out(token)
 
     def let_leases_run_out(self, token: str | None = None) -> None:
         self.db.execute(
@@ -172,8 +178,10 @@ class Protocol(RuleBasedStateMachine):
     @precondition(lambda self: self.zombies)
     @rule(data=st.data())
     def a_zombie_wakes_up(self, data: Any) -> None:
+        self.wake(data.draw(st.sampled_from(self.zombies)))
+
+    def wake(self, run: Run) -> None:
         """Whoever has lost its lease can do nothing, whatever happened to its batch since."""
-        run = data.draw(st.sampled_from(self.zombies))
         before = self.state()
 
         def write(connection: Any, batch: str) -> dict[str, Any]:
@@ -181,8 +189,9 @@ class Protocol(RuleBasedStateMachine):
 
         with pytest.raises(event_queue.LeaseLost):
             run_stage(run.stage_run, run.stages[0], write)
+        token, batch = run.stage_run.lease_token, run.stage_run.import_batch_id
         with pytest.raises(event_queue.LeaseLost), transaction(self.db.url) as connection:
-            event_queue.finish(connection, run.stage_run.lease_token, run.stage_run.import_batch_id, STAGES[-1], must_hold=True)  # fmt: skip
+            event_queue.finish(connection, token, batch, STAGES[-1], must_hold=True)
         assert self.state() == before
 
     # -- what must always hold
@@ -200,10 +209,9 @@ class Protocol(RuleBasedStateMachine):
 
     @invariant()
     def attempts_stay_within_the_limit(self) -> None:
-        limits = event_queue.settings()
         assert self.db.query(
             "SELECT id, attempts, crashes FROM marketing.pipeline_events WHERE attempts NOT BETWEEN 0 AND %s OR crashes > %s OR attempts < crashes",
-            limits.max_attempts, limits.max_crashes,
+            LIMITS.max_attempts, LIMITS.max_crashes,
         ) == []  # fmt: skip
 
     @invariant()
@@ -235,56 +243,88 @@ class Protocol(RuleBasedStateMachine):
         assert {status for _, status, _, _ in self.state()} <= {"processed"}
 
 
-def check(db: Any, machine: type[Protocol], examples: int, steps: int) -> None:
-    bound = type(machine.__name__, (machine,), {"db": db})
+@pytest.fixture
+def low_limits(monkeypatch) -> None:
+    monkeypatch.setattr(event_queue, "settings", lambda: LIMITS)
+
+
+def check(db: Any, examples: int, steps: int) -> None:
+    machine = type("BoundProtocol", (Protocol,), {"db": db})
     run_state_machine_as_test(
-        bound,
-        settings=settings(max_examples=examples, stateful_step_count=steps, deadline=None,
-                          suppress_health_check=list(HealthCheck), print_blob=True),
-    )  # fmt: skip
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            print_blob=True,
+        ),
+    )
 
 
-def test_no_interleaving_loses_or_repeats_work(db) -> None:
-    check(db, Protocol, examples=8, steps=25)
+def test_no_interleaving_loses_or_repeats_work(db, low_limits) -> None:
+    check(db, examples=8, steps=25)
 
 
 @pytest.mark.slow
-def test_no_longer_interleaving_does_either(db) -> None:
-    check(db, Protocol, examples=40, steps=50)
+def test_no_longer_interleaving_does_either(db, low_limits) -> None:
+    check(db, examples=15, steps=50)
+
+
+def story(db: Any) -> None:
+    """One interleaving that visits every law: a crash, a zombie, two failures, a dead letter, a second chance."""
+    machine = type("BoundProtocol", (Protocol,), {"db": db})()
+
+    def laws() -> None:
+        machine.one_live_run_for_each_batch()
+        machine.attempts_stay_within_the_limit()
+        machine.nothing_is_forgotten()
+        machine.dead_letters_are_in_the_error_log()
+
+    def begin() -> Run:
+        machine.time_passes()
+        machine.accept("A")
+        laws()
+        (run,) = machine.runs
+        return run
+
+    machine.empty()
+    machine.rows_are_committed("A", 2)
+    crashed = begin()
+    machine.silence(crashed, after_absorbing=True)
+    laws()
+    machine.reap()
+    laws()
+    machine.requeue("A")
+    for _ in range(LIMITS.max_attempts):
+        running = begin()
+        machine.wake(crashed)
+        machine.fail_stage(running)
+        laws()
+    machine.accept("A")
+    assert machine.runs == [], "a dead letter is not tried again"
+    machine.teardown()
+    laws()
+
+
+def test_the_story_ends_well(db, low_limits) -> None:
+    story(db)
+
+
+def finish_first(connection: Any, token: str, batch: str, stage: str, run_id: str) -> int:
+    return event_queue.finish(connection, token, batch, STAGES[-1], must_hold=False)
 
 
 MUTANTS = {
-    "a queue without fence": ("extend", lambda connection, token, run_id: True),
-    "a queue without reaper": ("fail", lambda connection, token, message, crashed=False: (0, 0)),
-    "attempts without a limit": (
-        "settings",
-        lambda: event_queue.QueueSettings(10**4, 10**4, 30, 5, 5, 900, 25, 4.5, 300),
-    ),
-    "work that is acknowledged before it is done": ("absorb", "finish first"),
+    "no fence": ("extend", lambda connection, token, run_id: True),
+    "no reaper": ("fail", lambda connection, token, message, crashed=False: (0, 0)),
+    "no limit": ("settings", lambda: replace(LIMITS, max_attempts=1000, max_crashes=1000)),
+    "acknowledged before the work is done": ("absorb", finish_first),
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", MUTANTS)
-def test_the_machine_catches(db, monkeypatch, name: str) -> None:
-    attribute, mutant = MUTANTS[name]
-    if mutant == "finish first":
-        finish = event_queue.finish
-
-        def mutant(connection, token, batch, stage, run_id):  # type: ignore[no-redef]
-            return finish(connection, token, batch, STAGES[-1], must_hold=False)
-
-    limits = event_queue.settings()
-    monkeypatch.setattr(event_queue, attribute, mutant)
-    if attribute == "settings":
-        monkeypatch.setattr(Protocol, "attempts_stay_within_the_limit", _limit_check(limits))
+def test_the_laws_catch_a_queue_with(db, low_limits, monkeypatch, name: str) -> None:
+    monkeypatch.setattr(event_queue, *MUTANTS[name])
     with pytest.raises(BaseException):  # noqa: B017 - whichever law the mutant breaks first
-        check(db, Protocol, examples=60, steps=50)
-
-
-def _limit_check(limits: event_queue.QueueSettings) -> Any:
-    @invariant()
-    def attempts_stay_within_the_limit(self: Protocol) -> None:
-        assert self.db.value("SELECT coalesce(max(attempts), 0) FROM marketing.pipeline_events") <= limits.max_attempts
-
-    return attempts_stay_within_the_limit
+        story(db)
