@@ -172,6 +172,34 @@ class Chaos:
         self.system.server.ensure_postgres_running()
         return True
 
+    def stop_postgres_for_a_while(self) -> bool:
+        """The server is stopped and cannot be reached for 30 s."""
+        postmaster = psutil.Process(int((self.system.data / "postmaster.pid").read_text().splitlines()[0]))
+        postmaster.send_signal(signal.SIGINT)  # what pg_ctl -m fast sends
+        postmaster.wait(30)
+        time.sleep(30)
+        self.system.server.ensure_postgres_running()
+        return True
+
+    def start_second_daemon(self) -> bool:
+        """Somebody starts another daemon by mistake; it runs beside the first for a while."""
+        second = self.system.start("second_daemon", SERVICES["daemon"])
+        threading.Timer(40, second.kill).start()
+        return True
+
+    def insert_one_by_one(self) -> bool:
+        """Commit 1,000 rows one by one, as fast as they go, all for one batch."""
+        with closing(database.connect(self.system.url)) as connection, connection.cursor() as cursor:
+            for number in range(1000):
+                cursor.execute(
+                    """INSERT INTO intake.company_raw_intake (company, website, import_batch_id)
+                    VALUES (%s, %s, %s)""",
+                    (f"Single {number}", f"https://single{number}.com", f"SINGLE-{sum(self.kills.values())}"),
+                )
+                connection.commit()
+                self.committed += 1
+        return True
+
     def end_backend(self) -> bool:
         """pg_terminate_backend of a random connection."""
         with closing(database.connect(self.system.url)) as connection, connection.cursor() as cursor:
@@ -201,6 +229,9 @@ class Chaos:
             "webserver killed": (1, lambda: self.kill_part("webserver")),
             "loader killed": (2, self.kill_loader),
             "Postgres crashed": (2, self.crash_postgres),
+            "Postgres away for 30 s": (1, self.stop_postgres_for_a_while),
+            "second daemon started": (1, self.start_second_daemon),
+            "1,000 single-row transactions": (1, self.insert_one_by_one),
             "connection ended": (4, self.end_backend),
             "run worker frozen past its lease": (2, self.freeze_worker),
         }
