@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted. Errors go
 import contextlib
 import getpass
 import json
+import signal
 import sys
 import time
 import warnings
@@ -449,6 +450,20 @@ def doctor(json_output: bool) -> None:
         console.print(table)
     if any(finding.state == "error" for finding in findings):
         raise click.exceptions.Exit(1)
+
+
+@barton.command()
+@click.option("--port", default=8099, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option("--seed", default=1, show_default=True, help="Another seed, other people.")
+def sandbox(port: int, seed: int) -> None:
+    """Stand in for the paid vendors on this machine: invented people, no money, until Ctrl-C (docs/sandbox.md)."""
+    from barton_pipeline.vendors.sandbox import running_sandbox
+
+    with running_sandbox(seed=seed, port=port) as server:
+        click.echo(f"Sandbox for Apify and MillionVerifier: {server.url} (everybody is invented; nothing is charged)")
+        click.echo(f"To use it: export BARTON_SANDBOX_URL={server.url}\nCtrl-C stops it.")
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.pause()
 
 
 @barton.command()
