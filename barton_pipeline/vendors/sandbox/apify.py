@@ -164,15 +164,15 @@ class Apify:
             "code_crafter/leads-finder": self._leads,
             "harvestapi/linkedin-profile-scraper": self._profiles,
         }
+        self.seen: dict[str, tuple[str, str]] = {}  # people handed out: where to look them up again
         self._tasks: set[asyncio.Task[None]] = set()
         self.reset()
 
     def reset(self) -> None:
-        """Forget runs and charges. Whom profiles were handed out for is kept: the world has not changed."""
+        """Forget runs and charges, but not who was found: the world has not changed."""
         self.runs: dict[str, Run] = {}
         self.inputs: Counter[str] = Counter()
         self.bought: Counter[str] = Counter()
-        self.seen: dict[str, tuple[str, str]] = getattr(self, "seen", {})
 
     def charges(self) -> dict[str, Any]:
         """Runs started, items paid for, dollars, and how often each person was paid for."""
