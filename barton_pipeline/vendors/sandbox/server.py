@@ -101,9 +101,17 @@ class Sandbox:
         self.port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         config = uvicorn.Config(
-            self, http=_Protocol, ws="none", lifespan="off", loop="asyncio", log_level="warning", access_log=False,
-            server_header=False, timeout_graceful_shutdown=1,
-        )  # fmt: skip
+            self,
+            http=_Protocol,
+            ws="none",
+            lifespan="off",
+            loop="asyncio",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+            timeout_keep_alive=60,  # or sessions that rest for five seconds are cut, which no fault asked for
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([listener],), name="sandbox", daemon=True)
         self._thread.start()
