@@ -390,6 +390,93 @@ def listen(event_type: str | None, batch: str | None, seconds: float | None, jso
 
 
 @barton.command()
+@click.argument("batch")
+@as_json
+def plan(batch: str, json_output: bool) -> None:
+    """Show what BATCH would buy from vendors now, and what that may cost. Buys nothing."""
+    from barton_pipeline.vendors import spending
+
+    with database.transaction() as connection:
+        event_queue.check_known_batch(connection, check_batch_key(batch))
+        lines = spending.plan(connection, batch)
+    if json_output:
+        _print_json(lines)
+        return
+    columns = ["operation", "vendor", "to_buy", "known", "requests", "usd", "certainty"]
+    print_rows(f"What {batch} would buy", lines, columns)
+    total = sum(line["usd"] for line in lines)
+    console.print(f"At most ${total:.4f} in all; answers that are known and fresh cost nothing.")
+
+
+@barton.command()
+@click.option("--batch", help="Only what this batch bought and waits for.")
+@click.option(
+    "--off", "turn_off", type=click.Choice(["apify", "million_verifier"]), help="Send nothing more to a vendor."
+)
+@click.option("--on", "turn_on", type=click.Choice(["apify", "million_verifier"]), help="Use a vendor again.")
+@click.option("--reason", help="Why (with --off or --on).")
+@as_json
+def vendors(
+    batch: str | None, turn_off: str | None, turn_on: str | None, reason: str | None, json_output: bool
+) -> None:
+    """Show budgets, spending and what waits to be bought; switch a vendor off and on."""
+    from barton_pipeline.vendors import ledger, spending
+
+    with database.transaction() as connection:
+        if batch:
+            event_queue.check_known_batch(connection, check_batch_key(batch))
+        for vendor, enabled in ((turn_off, False), (turn_on, True)):
+            if vendor:
+                ledger.switch(connection, vendor, enabled, reason)
+        found: dict[str, Any] = {
+            "budgets": spending.budgets(connection),
+            "spent": spending.spent(connection, batch),
+            "yield": spending.yields(connection, batch),
+            "waiting": spending.holds(connection, batch),
+        }
+    if json_output:
+        _print_json(found)
+        return
+    print_rows("Budgets", found["budgets"], ["vendor", "access", "budget", "used_usd", "of_usd", "used_pct"])
+    columns = [
+        "operation",
+        "environment",
+        "settled",
+        "open",
+        "unknown",
+        "refused",
+        "inputs",
+        "actual_usd",
+        "reserved_usd",
+    ]
+    print_rows("Bought", found["spent"], columns)
+    print_rows("What the money brought", [found["yield"]], list(found["yield"]))
+    if found["waiting"]:
+        print_rows("Waiting", found["waiting"], ["batch", "operation", "reason", "inputs", "message", "retry_at"])
+
+
+@barton.command()
+@click.option("--apply", is_flag=True, help="Keep the rebuilt tables (they are the same; needs the owner's role).")
+@as_json
+def replay(apply: bool, json_output: bool) -> None:
+    """Rebuild everything from intake and stored answers, asking no vendor, and compare with what is there."""
+    from barton_pipeline import replay as replay_module
+
+    counts, differences = replay_module.replay(apply)
+    if json_output:
+        _print_json({"rows": counts, "differences": [difference.__dict__ for difference in differences]})
+    else:
+        print_rows("Rebuilt", [{"table": table, "rows": rows} for table, rows in counts.items()], ["table", "rows"])
+        for difference in differences[:20]:
+            console.print(f"{difference.side} in {difference.table}: {difference.row}", markup=False)
+        console.print(
+            f"{len(differences)} rows differ." if differences else "Every row came out the same; no vendor was asked."
+        )
+    if differences:
+        raise click.exceptions.Exit(1)
+
+
+@barton.command()
 @click.option("--to", type=int, help="Apply up to this migration.")
 @click.option("--down-to", type=int, help="Undo every migration above this one; 0 removes everything.")
 @click.option("--yes", is_flag=True, help="Do not ask before undoing (undoing deletes data).")

@@ -1,24 +1,67 @@
-"""Stage enriched_contacts: people from imports become people at our companies, the best candidate fills each slot.
+"""Stage enriched_contacts: people from imports and paid answers become people at our companies; the best fills each slot.
 
-Belongs here: the order of the steps and the classification of titles. Matching and assignment are set-based SQL
-(``sql/stages/enriched_contacts_people.sql`` and ``enriched_contacts.sql``); the rules are in docs/contacts.md.
-Paid sources come after imports and existing people in the same waterfall: they add rows to intake.people_raw_intake.
+Belongs here: the order of the steps, what is bought for open slots, and the classification of titles. Matching and assignment
+are set-based SQL (``sql/stages/enriched_contacts_people.sql`` and ``enriched_contacts.sql``); the rules are in docs/contacts.md.
 """
 
-from collections.abc import Callable
-from functools import cache
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
 from barton_pipeline import titles
 from barton_pipeline.configuration import load_yaml
+from barton_pipeline.database import transaction
 from barton_pipeline.email_checks import free_mail_domains
-from barton_pipeline.stages import run_sql
+from barton_pipeline.stages import Counts, StageRun, check_lease, run_sql, work_ahead
+from barton_pipeline.vendors import people, settings
+from barton_pipeline.vendors.ledger import Input
+
+if TYPE_CHECKING:
+    from barton_pipeline.vendors.buying import Shopping
 
 CHUNK = 5_000
+
+# Companies with an open slot, or whose paid answer has grown old, by the key under which the operation asks for them.
+_TO_ASK = """
+    SELECT {key} AS key, array_agg(c.company_unique_id ORDER BY c.company_unique_id)
+    FROM marketing.company_master c JOIN marketing.company_batches b USING (company_unique_id)
+    WHERE b.import_batch_id = %(batch)s AND {key} IS NOT NULL AND EXISTS (
+        SELECT FROM marketing.company_slots s WHERE s.company_unique_id = c.company_unique_id
+          AND (NOT s.is_filled OR s.searched_at < now() - make_interval(days => %(fresh_days)s)))
+    GROUP BY 1 ORDER BY 1
+"""
+_KEYS = {"leads_finder": "c.domain", "linkedin_employees": "marketing.linkedin_slug(c.linkedin_url)"}
+
+_UNREAD_ANSWERS = """
+    SELECT a.call_id, a.operation, a.environment, a.input_key, a.response, a.answered_at,
+           array_agg(c.company_name ORDER BY c.company_unique_id), min(c.website_url)
+    FROM marketing.company_answers a JOIN marketing.company_batches b USING (company_unique_id)
+    JOIN marketing.company_master c USING (company_unique_id)
+    WHERE b.import_batch_id = %s AND NOT EXISTS (SELECT FROM intake.people_raw_intake p WHERE p.vendor_call_id = a.call_id)
+    GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY a.call_id
+"""
+
+_ANSWERS_AGE = """
+    WITH newest AS (
+        SELECT DISTINCT ON (a.input_key) a.input_key, v.fresh_until
+        FROM marketing.company_answers a JOIN marketing.company_batches b USING (company_unique_id)
+        JOIN marketing.vendor_calls v ON v.id = a.call_id
+        WHERE b.import_batch_id = %s AND a.operation = %s ORDER BY a.input_key, a.answered_at DESC
+    )
+    SELECT count(*), extract(epoch FROM min(fresh_until) - now())::float FROM newest
+"""
+
+_INSERT_PEOPLE = """
+    INSERT INTO intake.people_raw_intake (first_name, last_name, full_name, title, email, linkedin_url, city, seniority,
+        company, website, position_ended, raw, source_system, source_record_id, vendor_call_id, observed_at, import_batch_id)
+    VALUES %s ON CONFLICT DO NOTHING
+"""
 
 
 @cache
@@ -29,20 +72,108 @@ def rules() -> dict[str, Any]:
 
 def run(
     connection: Connection, import_batch_id: str, classify: Callable[[str | None], titles.TitleMatch] = titles.classify
-) -> dict[str, Any]:
+) -> Counts:
     """Match the batch's people and fill the slots of its companies; returns the stage's counts."""
+    _read_answers(connection, import_batch_id)
     people = run_sql(
         connection,
         "enriched_contacts_people",
         batch=import_batch_id,
         free_mail=sorted(free_mail_domains()),
         credentials=f"(?: (?:{'|'.join(rules()['credentials'])}))+$",
+        confidence=json.dumps(_confidence_of_sources()),
     )
     _classify_titles(connection, import_batch_id, classify)
     slots = run_sql(
         connection, "enriched_contacts", batch=import_batch_id, least_confidence=titles.minimum_confidence()
     )
     return {**people, **slots}
+
+
+def buy(run_: StageRun) -> Counts:
+    """Ask the paid sources of the waterfall, one after the other, for the people of companies with open slots."""
+    from barton_pipeline.vendors.buying import Shopping
+
+    shopping = Shopping(run_.import_batch_id, run_.run_id, partial(check_lease, run_))
+    for name in settings.rules()["waterfall"]:
+        if settings.access(settings.operations()[name].vendor) is None:
+            shopping.notes[name] = "skipped: no key is configured"
+            continue
+        work_ahead(run_, run)
+        with transaction() as connection:
+            wanted = to_ask(connection, run_.import_batch_id, name)
+        shopping.buy(name, wanted)
+        _refresh_later(shopping, name)
+    return {"vendors": shopping.notes} if shopping.notes else {}
+
+
+def _refresh_later(shopping: "Shopping", operation: str) -> None:
+    """Come back when the oldest answer about the batch's companies has aged: executives change."""
+    with transaction() as connection, connection.cursor() as cursor:
+        cursor.execute(_ANSWERS_AGE, (shopping.import_batch_id, operation))
+        row = cursor.fetchone()
+    if row and row[0]:
+        message = "answers grow old; who has left and who has come is asked again"
+        shopping.come_back(operation, "refresh", row[0], message, timedelta(seconds=max(row[1], 0)))
+
+
+def to_ask(connection: Connection, import_batch_id: str, operation: str) -> list[Input]:
+    """The companies about which the operation would be asked now, fresh answers included."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _TO_ASK.format(key=_KEYS[operation]),
+            {"batch": import_batch_id, "fresh_days": settings.operations()[operation].fresh_days},
+        )
+        return [Input(key, {"companies": companies}) for key, companies in cursor.fetchall()]
+
+
+def _confidence_of_sources() -> dict[str, float]:
+    return {
+        settings.source_name(name, environment): operation.confidence
+        for name, operation in settings.operations().items()
+        for environment in ("real", "sandbox")
+    }
+
+
+def _read_answers(connection: Connection, import_batch_id: str) -> None:
+    """Write the people of paid answers that were not read yet to intake.people_raw_intake, where imports go too."""
+    with connection.cursor("answers") as answers, connection.cursor() as cursor:
+        answers.execute(_UNREAD_ANSWERS, (import_batch_id,))
+        while chunk := answers.fetchmany(CHUNK):
+            rows = [row for answer in chunk for row in _intake_rows(*answer)]
+            execute_values(cursor, _INSERT_PEOPLE, [(*row, import_batch_id) for row in rows], page_size=CHUNK)
+
+
+def _intake_rows(
+    call_id: int,
+    operation: str,
+    environment: str,
+    key: str,
+    response: Any,
+    answered_at: Any,
+    names: list[str],
+    website: str,
+) -> Iterator[tuple[Any, ...]]:
+    for place, person in enumerate(people.read(operation, key, response["items"])):
+        yield (
+            person.first_name,
+            person.last_name,
+            person.full_name,
+            person.title,
+            person.email,
+            person.linkedin_url,
+            person.city,
+            person.seniority,
+            # a domain or profile that several companies share says nothing of which one: the item has to
+            names[0] if len(names) == 1 else person.item.get("company_name"),
+            website,
+            person.ended,
+            json.dumps(person.item),
+            settings.source_name(operation, environment),
+            str(place),
+            call_id,
+            answered_at,
+        )
 
 
 def _classify_titles(

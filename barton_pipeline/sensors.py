@@ -19,6 +19,7 @@ from barton_pipeline.database import connect
 from barton_pipeline.jobs import expectations_job, pipeline_job
 from barton_pipeline.resources import Database
 from barton_pipeline.stages import stages_from
+from barton_pipeline.vendors import ledger
 
 # A batch of this many rows gets priority 0; each tenfold fewer rows one more, so small new batches go first.
 BULK_ROWS = 100_000
@@ -147,15 +148,16 @@ def _wait_for_notification(seconds: float) -> bool:
 @dg.sensor(
     minimum_interval_seconds=300,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Queues batches with rows that no event announced: after a restore, or with triggers disabled.",
+    description="Queues batches with rows that no event announced, and batches that may go on buying.",
 )
 def reconciler_sensor(context: dg.SensorEvaluationContext, database: Database) -> dg.SkipReason:
-    """Queue what the triggers missed; the event queue sensor does the rest."""
+    """Queue what the triggers missed and what waited for a vendor; the event queue sensor does the rest."""
     with database.transaction() as connection:
-        batches = event_queue.reconcile(connection)
-    return dg.SkipReason(
-        f"Queued {', '.join(batches)}." if batches else "Every row is judged or announced by an event."
-    )
+        missed = event_queue.reconcile(connection)
+        waited = ledger.wake_holds(connection)
+    if not missed and not waited:
+        return dg.SkipReason("Every row is judged or announced by an event, and no batch may go on buying.")
+    return dg.SkipReason(f"Queued: rows without events {missed or 'none'}; waited for a vendor {waited or 'none'}.")
 
 
 @dg.run_status_sensor(

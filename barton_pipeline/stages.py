@@ -38,6 +38,8 @@ WORK_MEM = "64MB"
 Counts = dict[str, Any]
 # What a stage does to one batch; the connection is in the stage's transaction.
 Work = Callable[[Connection, str], Counts]
+# What a stage buys before that, in short transactions of its own (docs/vendors.md); returns what the operator should see.
+Buy = Callable[["StageRun"], Counts]
 
 
 @dataclass(frozen=True)
@@ -83,34 +85,54 @@ def sql_stage(stage: str) -> Work:
     return lambda connection, batch: run_sql(connection, stage, batch=batch)
 
 
-def run_stage(run: StageRun, stage: str, work: Work) -> Counts:
+def run_stage(run: StageRun, stage: str, work: Work, buy: Buy | None = None) -> Counts:
     """Do ``work`` as ``stage`` of ``run``: one transaction with its statistics, events and acknowledgement.
 
-    Returns the stage's counts plus ``seconds``. On failure everything is rolled back, the failure is written to
-    workflow_stats and pipeline_errors, the run's events go back to the queue, and the error is raised again.
+    ``buy`` comes first, while the run holds its batch. Returns the stage's counts plus ``seconds``. On failure the
+    transaction is rolled back, the failure is written to workflow_stats and pipeline_errors, the run's events go back to
+    the queue, and the error is raised again.
     Raises LeaseLost, without an error row, when the run no longer holds its batch.
     """
     started = time.monotonic()
     try:
         with contextlib.closing(connect()) as connection:
             with connection:
-                if run.must_hold and not event_queue.extend(connection, run.lease_token, run.run_id):
-                    raise event_queue.LeaseLost(
-                        f"Batch {run.import_batch_id} was handed back to the queue or taken over before {stage} began; "
-                        "this run stops, another one does the work."
-                    )
+                _check_lease(connection, run)
                 event_queue.absorb(connection, run.lease_token, run.import_batch_id, stage, run.run_id)
-            with heartbeat([run]), connection:
-                _enter(connection, run)
-                counts = work(connection, run.import_batch_id)
-                counts["seconds"] = round(time.monotonic() - started, 3)
-                _leave(connection, run, stage, counts)
+            with heartbeat([run]):
+                bought = buy(run) if buy else {}
+                with connection:
+                    _enter(connection, run)
+                    counts = {**work(connection, run.import_batch_id), **bought}
+                    counts["seconds"] = round(time.monotonic() - started, 3)
+                    _leave(connection, run, stage, counts)
         return counts
     except event_queue.LeaseLost:
         raise
     except BaseException as error:
         _record_failure(run, stage, error, time.monotonic() - started)
         raise
+
+
+def check_lease(run: StageRun) -> None:
+    """Raise LeaseLost when the run no longer holds its batch."""
+    with transaction() as connection:
+        _check_lease(connection, run)
+
+
+def _check_lease(connection: Connection, run: StageRun) -> None:
+    if run.must_hold and not event_queue.extend(connection, run.lease_token, run.run_id):
+        raise event_queue.LeaseLost(
+            f"Batch {run.import_batch_id} was handed back to the queue or taken over; this run stops, another one does the work."
+        )
+
+
+def work_ahead(run: StageRun, work: Work) -> None:
+    """Do ``work`` in a committed transaction of its own, so that what is still open can be seen and bought."""
+    with transaction() as connection:
+        _check_lease(connection, run)
+        _enter(connection, run)
+        work(connection, run.import_batch_id)
 
 
 def _enter(connection: Connection, run: StageRun) -> None:

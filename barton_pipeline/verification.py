@@ -1,10 +1,11 @@
-"""Stage verified_emails: the addresses at a batch's companies get a verdict with its age and reason.
+"""Stage verified_emails: addresses get a verdict with its age and reason; people without one that works get a guessed one.
 
-Belongs here: which addresses need a check and where verdicts are kept. The checks themselves are ``email_checks``; they
-are free and can only end in invalid or unknown. A vendor's verdict (another ``source``) is never overwritten here.
+Belongs here: which addresses are checked, bought and guessed, and where verdicts are kept. The free checks are ``email_checks``
+and can only end in invalid or unknown; patterns are ``email_patterns``. A vendor's verdict is never overwritten by a free one.
 """
 
-from functools import cache
+from datetime import timedelta
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,14 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
 from barton_pipeline.configuration import load_yaml
+from barton_pipeline.database import transaction
 from barton_pipeline.email_checks import RULES_VERSION, AddressCheck, MxLookup, check_many
-from barton_pipeline.stages import run_sql
+from barton_pipeline.stages import Counts, StageRun, check_lease, run_sql, work_ahead
+from barton_pipeline.vendors import settings
+from barton_pipeline.vendors.ledger import Input
 
 CHUNK = 5_000
+OPERATION = "verify_email"
 
 NEEDS_CHECK = """
     SELECT DISTINCT p.email
@@ -40,6 +45,37 @@ UPSERT = """
     WHERE known.source = 'local'
 """
 
+# Only who holds a slot is worth a paid verification; role accounts never speak for a named person.
+_HOLDERS = """
+    SELECT p.person_unique_id, p.first_name, p.last_name, p.full_name, p.email, c.domain, v.status, v.is_role
+    FROM marketing.company_slots s JOIN marketing.company_batches b USING (company_unique_id)
+    JOIN marketing.company_master c USING (company_unique_id)
+    JOIN marketing.people_master p ON p.person_unique_id = s.person_unique_id
+    LEFT JOIN marketing.email_verification v ON v.email = p.email
+    WHERE b.import_batch_id = %s AND p.left_at IS NULL
+    ORDER BY p.person_unique_id
+"""
+
+_EVIDENCE = """
+    SELECT lower(split_part(p.email, '@', 2)), p.first_name, p.last_name, p.full_name, p.email, v.status
+    FROM marketing.people_master p JOIN marketing.email_verification v ON v.email = p.email
+    WHERE split_part(lower(p.email), '@', 2) = ANY (%(domains)s)
+    UNION ALL
+    SELECT split_part(v.input_key, '@', 2), p.first_name, p.last_name, p.full_name, v.input_key,
+           CASE v.response ->> 'result' WHEN 'ok' THEN 'valid' WHEN 'invalid' THEN 'invalid' ELSE 'unknown' END
+    FROM marketing.vendor_calls v JOIN marketing.people_master p ON p.person_unique_id = v.input ->> 'guessed_for'
+    WHERE v.operation = 'verify_email' AND v.state = 'settled' AND split_part(v.input_key, '@', 2) = ANY (%(domains)s)
+      AND p.email IS DISTINCT FROM v.input_key
+"""
+
+_WAITING_FOR_RECHECK = """
+    SELECT count(*), extract(epoch FROM min(v.fresh_until) - now())::float
+    FROM marketing.vendor_calls v JOIN marketing.people_master p ON p.email = v.input_key
+    JOIN marketing.company_batches b USING (company_unique_id)
+    WHERE b.import_batch_id = %s AND v.operation = 'verify_email' AND v.state = 'settled' AND v.freshness_window = 0
+      AND v.response ->> 'result' = 'unknown' AND v.fresh_until > now()
+"""
+
 
 @cache
 def rules() -> dict[str, Any]:
@@ -47,9 +83,20 @@ def rules() -> dict[str, Any]:
     return load_yaml(Path(__file__).with_name("verification.yaml"))
 
 
-def run(connection: Connection, import_batch_id: str, mx: MxLookup | None = None) -> dict[str, Any]:
-    """Check every address of the batch that has no fresh verdict; returns the stage's counts."""
-    mx = mx or MxLookup(timeout_seconds=rules()["dns_timeout_seconds"])
+def run(connection: Connection, import_batch_id: str, mx: MxLookup | None = None) -> Counts:
+    """Give every address of the batch a verdict, and people the guesses that work; returns the stage's counts."""
+    mx = mx or _mx()
+    checked = _check_for_free(connection, import_batch_id, mx)
+    # verdicts first: whether an address may be replaced depends on them; then those of the replacements
+    verdicts = run_sql(connection, "verified_emails_answers", batch=import_batch_id)["paid_verdicts"]
+    guesses = run_sql(connection, "verified_emails_guesses", batch=import_batch_id)
+    verdicts += run_sql(connection, "verified_emails_answers", batch=import_batch_id)["paid_verdicts"]
+    counts = run_sql(connection, "verified_emails", batch=import_batch_id)
+    return {**counts, **guesses, "paid_verdicts": verdicts, "addresses_checked": checked}
+
+
+def _check_for_free(connection: Connection, import_batch_id: str, mx: MxLookup) -> int:
+    """Check the addresses without a fresh verdict; how many there were."""
     checked = 0
     with connection.cursor("addresses", withhold=False) as addresses, connection.cursor() as cursor:
         addresses.execute(
@@ -66,7 +113,103 @@ def run(connection: Connection, import_batch_id: str, mx: MxLookup | None = None
             rows = [_row(email, verdict, import_batch_id) for email, verdict in sorted(verdicts.items())]
             execute_values(cursor, UPSERT, rows, page_size=CHUNK)
             checked += len(rows)
-    return {**run_sql(connection, "verified_emails", batch=import_batch_id), "addresses_checked": checked}
+    return checked
+
+
+def buy(run_: StageRun) -> Counts:
+    """Have the slot holders' addresses verified; guess addresses for holders without a working one, best guess first."""
+    from barton_pipeline.vendors.buying import Shopping
+
+    if settings.access(settings.operations()[OPERATION].vendor) is None:
+        return {"vendors": {OPERATION: "skipped: no key is configured"}}
+    shopping = Shopping(run_.import_batch_id, run_.run_id, partial(check_lease, run_))
+    mx = _mx()
+    derive = partial(run, mx=mx)
+    work_ahead(run_, derive)
+    with transaction() as connection:
+        given = given_addresses(connection, run_.import_batch_id)
+    shopping.buy(OPERATION, given)
+    guessed: dict[str, Input] = {}
+    for _ in range(settings.rules()["guessing"]["at_most"]):
+        work_ahead(run_, derive)
+        with transaction() as connection:
+            guesses = next_guesses(connection, run_.import_batch_id, mx)
+        new = {guess.key: guess for guess in guesses if guess.key not in guessed}
+        # what is asked for must stay in the list: its holds would be forgotten otherwise
+        guessed.update(new)
+        if not new or not shopping.buy(OPERATION, [*given, *guessed.values()]):
+            break
+    with transaction() as connection, connection.cursor() as cursor:
+        cursor.execute(_WAITING_FOR_RECHECK, (run_.import_batch_id,))
+        row = cursor.fetchone()
+    if row and row[0]:
+        message = "the vendor does not know yet; asked once more, then they stay unknown"
+        shopping.come_back(OPERATION, "recheck", row[0], message, timedelta(seconds=row[1]))
+    return {"vendors": shopping.notes} if shopping.notes else {}
+
+
+def given_addresses(connection: Connection, import_batch_id: str) -> list[Input]:
+    """The slot holders' own addresses against which no free check speaks."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLDERS, (import_batch_id,))
+        return [
+            Input(email, {"person": person})
+            for person, _, _, _, email, _, status, is_role in cursor.fetchall()
+            if email and not is_role and (status or "unknown") != "invalid"
+        ]
+
+
+def next_guesses(connection: Connection, import_batch_id: str, mx: MxLookup) -> list[Input]:
+    """For each slot holder without a usable address, the best guess that was not answered yet."""
+    from barton_pipeline import email_patterns
+
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLDERS, (import_batch_id,))
+        without = [row for row in cursor.fetchall() if row[4] is None or row[6] == "invalid" or row[7]]
+        domains = sorted({row[5] for row in without})
+        cursor.execute(_EVIDENCE, {"domains": domains})
+        evidence: dict[str, list[Any]] = {}
+        for domain, first, last, full, email, status in cursor.fetchall():
+            first, last = _names(first, last, full)
+            evidence.setdefault(domain, []).append(email_patterns.Example(first, last, email, status))
+        cursor.execute(
+            """
+            SELECT v.input ->> 'guessed_for', array_agg(v.input_key) FROM marketing.vendor_calls v
+            WHERE v.operation = 'verify_email' AND v.state IN ('settled', 'unknown')
+              AND split_part(v.input_key, '@', 2) = ANY (%s) AND v.input ? 'guessed_for' GROUP BY 1
+            """,
+            (domains,),
+        )
+        asked = dict(cursor.fetchall())
+    learned = {domain: email_patterns.learn(evidence.get(domain, [])) for domain in domains}
+    limits = settings.rules()["guessing"]
+    candidates = []
+    for person, first, last, full, email, domain, _, _ in without:
+        tried = asked.get(person, [])
+        if len(tried) >= limits["at_most"]:
+            continue
+        first, last = _names(first, last, full)
+        exclude = {*tried, *([email] if email else []), *_known_invalid(evidence.get(domain, []))}
+        for guess in email_patterns.guesses(first, last, domain, learned[domain], limit=1, exclude=exclude):
+            if guess.probability >= limits["least_probability"]:
+                details = {"guessed_for": person, "pattern": guess.pattern, "probability": round(guess.probability, 4)}
+                candidates.append(Input(guess.email, details))
+    free = check_many([guess.key for guess in candidates], mx, workers=rules()["dns_workers"])
+    return [guess for guess in candidates if free[guess.key].status != "invalid" and not free[guess.key].is_role]
+
+
+def _known_invalid(evidence: list[Any]) -> set[str]:
+    return {example.email for example in evidence if example.status == "invalid"}
+
+
+def _names(first: str | None, last: str | None, full: str | None) -> tuple[str, str]:
+    """First and last name; out of the full name where a source gives only that."""
+    words = (full or "").split()
+    return first or (words[0] if words else ""), last or (words[-1] if len(words) > 1 else "")
+
+
+def _mx() -> MxLookup:
+    return MxLookup(timeout_seconds=rules()["dns_timeout_seconds"])
 
 
 def _row(email: str, check: AddressCheck, import_batch_id: str) -> tuple[Any, ...]:

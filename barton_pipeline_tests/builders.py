@@ -18,6 +18,7 @@ WORK = {
     "ple_scores": ple.run,
     "sniper_targets": targets.run,
 }
+BUY = {"enriched_contacts": enrichment.buy, "verified_emails": verification.buy}
 
 
 def insert_companies(db: Any, batch: str, count: int, first: int = 1) -> None:
@@ -44,4 +45,4 @@ def stage_run(batch: str, stages: tuple[str, ...] = STAGES, token: str | None = 
 def run_stages(batch: str, stages: tuple[str, ...] = STAGES, token: str | None = None) -> dict[str, dict[str, Any]]:
     """Run stages in order as one run; counts by stage."""
     run = stage_run(batch, stages, token)
-    return {stage: run_stage(run, stage, WORK[stage]) for stage in stages}
+    return {stage: run_stage(run, stage, WORK[stage], BUY.get(stage)) for stage in stages}

@@ -21,6 +21,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
 from barton_pipeline import database, migrations
+from barton_pipeline.vendors.settings import ALLOW_MIXED, KEYS, SANDBOX
 
 PROJECT = Path(__file__).parent.parent
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "120"}
@@ -135,6 +136,13 @@ def _admin(server: str, statement: str, *names: str) -> None:
             cursor.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
     finally:
         connection.close()
+
+
+@pytest.fixture(autouse=True)
+def no_vendors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests never spend money, whatever the machine they run on is configured for."""
+    for variable in (*KEYS.values(), SANDBOX, ALLOW_MIXED):
+        monkeypatch.setenv(variable, "")  # empty, not deleted: a .env file must not fill it in
 
 
 @pytest.fixture

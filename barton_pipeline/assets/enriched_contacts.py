@@ -18,4 +18,4 @@ PREVIEW = """
 )
 def enriched_contacts(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     """People matched to companies and slots (docs/contacts.md). The best candidate fills a slot; all are kept."""
-    return materialize_stage(context, enrichment.run, PREVIEW)
+    return materialize_stage(context, enrichment.run, PREVIEW, enrichment.buy)

@@ -10,7 +10,7 @@ from psycopg2.extras import RealDictCursor
 
 from barton_pipeline import event_queue
 from barton_pipeline.batches import import_batches
-from barton_pipeline.stages import StageRun, Work, hand_on, heartbeat, run_stage
+from barton_pipeline.stages import Buy, StageRun, Work, hand_on, heartbeat, run_stage
 
 LEASE_TAG = "barton/lease_token"
 OWNER = "team:barton"
@@ -73,21 +73,23 @@ def _selected_stages(context: dg.AssetExecutionContext | dg.AssetCheckExecutionC
     return frozenset(key.to_user_string() for key in keys)
 
 
-def materialize_stage(context: dg.AssetExecutionContext, work: Work, preview: str) -> dg.MaterializeResult:
+def materialize_stage(
+    context: dg.AssetExecutionContext, work: Work, preview: str, buy: Buy | None = None
+) -> dg.MaterializeResult:
     """Run a stage and report it: rows in/out/rejected, seconds, a preview and the table's columns, for each batch.
 
-    ``preview`` is a SELECT with ``%(batch)s`` and ``%(limit)s`` parameters.
+    ``buy`` is what the stage buys from vendors first. ``preview`` is a SELECT with ``%(batch)s`` and ``%(limit)s`` parameters.
     Raises dagster.Failure, not retried by Dagster (the queue retries), with what happened and what to do.
     """
     runs = stage_runs(context)
     if len(runs) == 1:
-        return dg.MaterializeResult(metadata=_materialize_batch(context, runs[0], work, preview))
+        return dg.MaterializeResult(metadata=_materialize_batch(context, runs[0], work, preview, buy))
     stage = context.asset_key.to_user_string()
     failed: dict[str, Exception] = {}
     with heartbeat(runs):
         for run in runs:
             try:
-                metadata = _materialize_batch(context, run, work, preview)
+                metadata = _materialize_batch(context, run, work, preview, buy)
                 context.add_asset_metadata(metadata, partition_key=run.import_batch_id)
             except Exception as error:  # written down and handed back by run_stage; the other batches go on
                 failed[run.import_batch_id] = error
@@ -104,7 +106,9 @@ def materialize_stage(context: dg.AssetExecutionContext, work: Work, preview: st
     return dg.MaterializeResult()
 
 
-def _materialize_batch(context: dg.AssetExecutionContext, run: StageRun, work: Work, preview: str) -> dict[str, Any]:
+def _materialize_batch(
+    context: dg.AssetExecutionContext, run: StageRun, work: Work, preview: str, buy: Buy | None
+) -> dict[str, Any]:
     stage = context.asset_key.to_user_string()
     table = str(context.assets_def.metadata_by_key[context.asset_key]["dagster/table_name"])
     found: dict[str, Any] = {}
@@ -116,7 +120,7 @@ def _materialize_batch(context: dg.AssetExecutionContext, run: StageRun, work: W
         return counts
 
     try:
-        counts = run_stage(run, stage, work_and_look)
+        counts = run_stage(run, stage, work_and_look, buy)
     except event_queue.LeaseLost as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
     context.log.info("%s of %s: %s", stage, run.import_batch_id, counts)
@@ -157,6 +161,8 @@ def _columns(connection: Connection, table: str) -> list[dg.TableColumn]:
 def _metadata_value(value: Any) -> Any:
     if isinstance(value, dict) and value and all(isinstance(number, (int, float)) for number in value.values()):
         return dg.MetadataValue.md(_bar_chart(value))
+    if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
+        return dg.MetadataValue.md(_markdown_table(value))
     if isinstance(value, (dict, list)):
         return dg.MetadataValue.json(value)
     return value if isinstance(value, (int, float, str)) else str(value)

@@ -19,5 +19,5 @@ PREVIEW = """
     )
 )
 def verified_emails(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-    """Addresses checked: syntax, disposable, role account and MX. Local checks can only say invalid or unknown."""
-    return materialize_stage(context, verification.run, PREVIEW)
+    """Addresses with a verdict: free checks first, then the slot holders' from the vendor; guesses where none works."""
+    return materialize_stage(context, verification.run, PREVIEW, verification.buy)

@@ -1,1 +1,1 @@
-"""Paid services. Belongs here: their clients and the sandbox that stands in for them. Not here: the stages that use them."""
+"""Paid vendors: settings, ledger and budgets, clients, buying, the sandbox (docs/vendors.md). No dagster here."""

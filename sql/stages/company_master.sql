@@ -24,10 +24,10 @@ WITH inserted AS (
     INSERT INTO marketing.company_master (company_unique_id, company_name, company_name_for_emails, website_url, domain,
         company_name_key, industry, employee_count, founded_year, phone, address, city, state, postal_code, country,
         linkedin_url, facebook_url, twitter_url, sic_codes, source_system, source_record_id, import_batch_id, data_quality_score)
-    SELECT marketing.barton_id('01', number), company_name, company_name_for_emails, website_url, domain, company_name_key,
+    SELECT new_id, company_name, company_name_for_emails, website_url, domain, company_name_key,
            industry, employee_count, founded_year, phone, address, city, state, postal_code, country, linkedin_url,
            facebook_url, twitter_url, sic_codes, source_system, source_record_id, %(batch)s, filled * 10
-    FROM (SELECT *, nextval('marketing.company_number') AS number
+    FROM (SELECT *, marketing.known_or_new_id('company', domain, company_name_key) AS new_id
           FROM (SELECT * FROM pg_temp.candidates c
                 WHERE place = 1 AND NOT EXISTS (SELECT FROM marketing.company_master m
                     WHERE m.domain = c.domain AND m.company_name_key = c.company_name_key)

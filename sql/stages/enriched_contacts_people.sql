@@ -14,9 +14,10 @@ WITH waiting AS (
     UNION ALL
     SELECT p.* FROM intake.people_raw_intake p JOIN waiting USING (id) WHERE p.import_batch_id <> %(batch)s
 )
-SELECT id, nullif(btrim(coalesce(full_name, concat_ws(' ', first_name, last_name))), '') AS full_name, first_name, last_name,
+SELECT id, coalesce(observed_at, created_at) AS seen_at, position_ended, vendor_call_id,
+       nullif(btrim(coalesce(full_name, concat_ws(' ', first_name, last_name))), '') AS full_name, first_name, last_name,
        nullif(btrim(title), '') AS title, nullif(lower(btrim(email)), '') AS email, email_status, linkedin_url,
-       coalesce(phone, mobile_phone) AS phone, seniority, departments, source_system, source_record_id, import_batch_id, created_at,
+       coalesce(phone, mobile_phone) AS phone, seniority, departments, source_system, source_record_id, import_batch_id,
        nullif(btrim(company), '') AS company, intake.website_host(website) AS host,
        nullif(lower(split_part(btrim(email), '@', 2)), '') AS email_host
 FROM chosen;
@@ -65,35 +66,49 @@ INSERT INTO marketing.company_batches (import_batch_id, company_unique_id, menti
 SELECT DISTINCT %(batch)s, company_unique_id, 'people' FROM pg_temp.people_matched WHERE company_unique_id IS NOT NULL
 ON CONFLICT DO NOTHING;
 
--- One person may stand in several rows: the newest row that has a value gives it.
+-- One person may stand in several rows: the latest sighting that has a value gives it, and where it comes from.
 DROP TABLE IF EXISTS pg_temp.people_found;
 CREATE TEMP TABLE people_found ON COMMIT DROP AS
-SELECT company_unique_id, person_key, min(id) AS first_id, max(created_at) AS observed_at,
-       (array_agg(full_name ORDER BY id DESC))[1] AS full_name,
-       (array_agg(first_name ORDER BY id DESC) FILTER (WHERE first_name IS NOT NULL))[1] AS first_name,
-       (array_agg(last_name ORDER BY id DESC) FILTER (WHERE last_name IS NOT NULL))[1] AS last_name,
-       (array_agg(title ORDER BY id DESC) FILTER (WHERE title IS NOT NULL))[1] AS title,
-       (array_agg(seniority ORDER BY id DESC) FILTER (WHERE seniority IS NOT NULL))[1] AS seniority,
-       (array_agg(departments ORDER BY id DESC) FILTER (WHERE departments IS NOT NULL))[1] AS department,
-       (array_agg(email ORDER BY id DESC) FILTER (WHERE email IS NOT NULL))[1] AS email,
-       (array_agg(email_status ORDER BY id DESC) FILTER (WHERE email IS NOT NULL))[1] AS email_source_status,
-       (array_agg(phone ORDER BY id DESC) FILTER (WHERE phone IS NOT NULL))[1] AS phone,
-       (array_agg(linkedin_url ORDER BY id DESC) FILTER (WHERE linkedin_url IS NOT NULL))[1] AS linkedin_url,
-       (array_agg(coalesce(source_system, 'import') ORDER BY id DESC))[1] AS source,
-       (array_agg(source_record_id ORDER BY id DESC) FILTER (WHERE source_record_id IS NOT NULL))[1] AS source_record_id
-FROM pg_temp.people_matched WHERE company_unique_id IS NOT NULL GROUP BY company_unique_id, person_key;
+WITH sightings AS (
+    SELECT m.*, coalesce(m.source_system, 'import') AS source, jsonb_strip_nulls(jsonb_build_object(
+               'source', coalesce(m.source_system, 'import'), 'observed_at', m.seen_at, 'call', m.vendor_call_id,
+               'confidence', coalesce((%(confidence)s::jsonb ->> m.source_system)::real, 1))) AS origin
+    FROM pg_temp.people_matched m WHERE m.company_unique_id IS NOT NULL
+)
+SELECT company_unique_id, person_key, min(id) AS first_id, max(seen_at) AS observed_at,
+       (array_agg(position_ended ORDER BY seen_at DESC, id DESC))[1] AS has_left,
+       (array_agg(full_name ORDER BY seen_at DESC, id DESC))[1] AS full_name,
+       (array_agg(first_name ORDER BY seen_at DESC, id DESC) FILTER (WHERE first_name IS NOT NULL))[1] AS first_name,
+       (array_agg(last_name ORDER BY seen_at DESC, id DESC) FILTER (WHERE last_name IS NOT NULL))[1] AS last_name,
+       (array_agg(title ORDER BY seen_at DESC, id DESC) FILTER (WHERE title IS NOT NULL))[1] AS title,
+       (array_agg(seniority ORDER BY seen_at DESC, id DESC) FILTER (WHERE seniority IS NOT NULL))[1] AS seniority,
+       (array_agg(departments ORDER BY seen_at DESC, id DESC) FILTER (WHERE departments IS NOT NULL))[1] AS department,
+       (array_agg(email ORDER BY seen_at DESC, id DESC) FILTER (WHERE email IS NOT NULL))[1] AS email,
+       (array_agg(email_status ORDER BY seen_at DESC, id DESC) FILTER (WHERE email IS NOT NULL))[1] AS email_source_status,
+       (array_agg(phone ORDER BY seen_at DESC, id DESC) FILTER (WHERE phone IS NOT NULL))[1] AS phone,
+       (array_agg(linkedin_url ORDER BY seen_at DESC, id DESC) FILTER (WHERE linkedin_url IS NOT NULL))[1] AS linkedin_url,
+       (array_agg(source ORDER BY seen_at DESC, id DESC))[1] AS source,
+       (array_agg(source_record_id ORDER BY seen_at DESC, id DESC) FILTER (WHERE source_record_id IS NOT NULL))[1] AS source_record_id,
+       jsonb_strip_nulls(jsonb_build_object(
+           'title', (array_agg(origin ORDER BY seen_at DESC, id DESC) FILTER (WHERE title IS NOT NULL))[1],
+           'email', (array_agg(origin ORDER BY seen_at DESC, id DESC) FILTER (WHERE email IS NOT NULL))[1],
+           'phone', (array_agg(origin ORDER BY seen_at DESC, id DESC) FILTER (WHERE phone IS NOT NULL))[1],
+           'linkedin_url', (array_agg(origin ORDER BY seen_at DESC, id DESC) FILTER (WHERE linkedin_url IS NOT NULL))[1]
+       )) AS provenance
+FROM sightings GROUP BY company_unique_id, person_key;
 ANALYZE pg_temp.people_found;
 
 DROP TABLE IF EXISTS pg_temp.people_created;
 CREATE TEMP TABLE people_created (person_unique_id text) ON COMMIT DROP;
 WITH inserted AS (
     INSERT INTO marketing.people_master (person_unique_id, company_unique_id, person_key, first_name, last_name, full_name, title,
-        seniority, department, email, email_source_status, phone, linkedin_url, source, source_record_id, import_batch_id, observed_at)
-    SELECT marketing.barton_id('02', number), company_unique_id, person_key, first_name, last_name, full_name, title, seniority,
-           department, email, email_source_status, phone, linkedin_url, source, source_record_id, %(batch)s, observed_at
-    FROM (SELECT *, nextval('marketing.person_number') AS number
+        seniority, department, email, email_source_status, phone, linkedin_url, source, source_record_id, import_batch_id, observed_at, provenance)
+    SELECT new_id, company_unique_id, person_key, first_name, last_name, full_name, title, seniority,
+           department, email, email_source_status, phone, linkedin_url, source, source_record_id, %(batch)s, observed_at,
+           provenance
+    FROM (SELECT *, marketing.known_or_new_id('person', company_unique_id, person_key) AS new_id
           FROM (SELECT * FROM pg_temp.people_found f
-                WHERE NOT EXISTS (SELECT FROM marketing.people_master p
+                WHERE NOT f.has_left AND NOT EXISTS (SELECT FROM marketing.people_master p
                                   WHERE p.company_unique_id = f.company_unique_id AND p.person_key = f.person_key)
                 ORDER BY first_id) AS in_intake_order) AS numbered
     ORDER BY company_unique_id, person_key
@@ -106,23 +121,34 @@ INSERT INTO pg_temp.people_created SELECT * FROM inserted;
 WITH merged AS (
     SELECT p.person_unique_id, f.observed_at, f.observed_at >= p.observed_at AS newer,
            CASE WHEN f.observed_at >= p.observed_at THEN coalesce(f.title, p.title) ELSE coalesce(p.title, f.title) END AS title,
-           CASE WHEN f.observed_at >= p.observed_at THEN coalesce(f.email, p.email) ELSE coalesce(p.email, f.email) END AS email,
-           CASE WHEN f.observed_at >= p.observed_at AND f.email IS NOT NULL OR p.email IS NULL THEN f.email_source_status
+           -- an address that was found wanting does not come back in place of the one that replaced it
+           CASE WHEN p.provenance #>> '{email,replaces}' = f.email THEN p.email
+                WHEN f.observed_at >= p.observed_at THEN coalesce(f.email, p.email) ELSE coalesce(p.email, f.email) END AS email,
+           CASE WHEN p.provenance #>> '{email,replaces}' = f.email THEN p.email_source_status
+                WHEN f.observed_at >= p.observed_at AND f.email IS NOT NULL OR p.email IS NULL THEN f.email_source_status
                 ELSE p.email_source_status END AS email_source_status,
            coalesce(p.first_name, f.first_name) AS first_name, coalesce(p.last_name, f.last_name) AS last_name,
            coalesce(p.seniority, f.seniority) AS seniority, coalesce(p.department, f.department) AS department,
-           coalesce(p.phone, f.phone) AS phone, coalesce(p.linkedin_url, f.linkedin_url) AS linkedin_url
+           coalesce(p.phone, f.phone) AS phone, coalesce(p.linkedin_url, f.linkedin_url) AS linkedin_url,
+           f.provenance || p.provenance
+               || CASE WHEN f.observed_at >= p.observed_at THEN f.provenance - '{phone,linkedin_url}'::text[] ELSE '{}' END
+               || CASE WHEN p.provenance #>> '{email,replaces}' = f.email THEN jsonb_build_object('email', p.provenance -> 'email')
+                       ELSE '{}' END AS provenance,
+           CASE WHEN f.observed_at < p.observed_at THEN p.left_at WHEN f.has_left THEN coalesce(p.left_at, f.observed_at) END AS left_at
     FROM marketing.people_master p JOIN pg_temp.people_found f USING (company_unique_id, person_key)
     ORDER BY p.person_unique_id FOR NO KEY UPDATE OF p
 )
 UPDATE marketing.people_master p
 SET title = m.title, email = m.email, email_source_status = m.email_source_status, first_name = m.first_name, last_name = m.last_name,
     seniority = m.seniority, department = m.department, phone = m.phone, linkedin_url = m.linkedin_url,
-    email_verified = p.email_verified AND p.email = m.email, observed_at = greatest(p.observed_at, m.observed_at)
+    email_verified = p.email_verified AND p.email = m.email, observed_at = greatest(p.observed_at, m.observed_at),
+    provenance = m.provenance, left_at = m.left_at
 FROM merged m
 WHERE p.person_unique_id = m.person_unique_id
-  AND (p.title, p.email, p.email_source_status, p.first_name, p.last_name, p.seniority, p.department, p.phone, p.linkedin_url)
-      IS DISTINCT FROM (m.title, m.email, m.email_source_status, m.first_name, m.last_name, m.seniority, m.department, m.phone, m.linkedin_url);
+  AND (p.title, p.email, p.email_source_status, p.first_name, p.last_name, p.seniority, p.department, p.phone, p.linkedin_url,
+       p.left_at, p.provenance, greatest(p.observed_at, m.observed_at))
+      IS DISTINCT FROM (m.title, m.email, m.email_source_status, m.first_name, m.last_name, m.seniority, m.department, m.phone,
+       m.linkedin_url, m.left_at, m.provenance, p.observed_at);
 
 SELECT count(*) AS rows_in, count(*) FILTER (WHERE outcome = 'matched') AS rows_out,
        count(*) FILTER (WHERE outcome <> 'matched') AS rows_rejected,

@@ -83,6 +83,7 @@ class Run:
     webhooks: list[dict[str, Any]]
     deliveries: int
     client: dict[str, Any]
+    run_input: dict[str, Any]
     aborted: int | None = None
 
     def status(self) -> str:
@@ -193,6 +194,7 @@ class Apify:
             Route("/v2/actor-runs/{run_id}/log", self._log),
             Route("/v2/actor-runs/{run_id}/dataset/items", self._items),
             Route("/v2/logs/{run_id}", self._log),
+            Route("/v2/actor-runs/{run_id}/key-value-store/records/INPUT", self._input),
             Route("/v2/datasets/{dataset_id}", self._get_dataset),
             Route("/v2/datasets/{dataset_id}/items", self._items),
         ]
@@ -225,6 +227,9 @@ class Apify:
         run = self._run(request)
         await _wait(run, _wait_seconds(request))
         return json_response({"data": run.full()})
+
+    async def _input(self, request: Request) -> Response:
+        return json_response(self._run(request).run_input)
 
     async def _abort(self, request: Request) -> Response:
         run = self._run(request)
@@ -375,7 +380,7 @@ class Apify:
         run = Run(
             id=_opaque("run", uuid.uuid4()), actor=actor, rows=rows, charged=charged, usd=usd, started=started,
             ends=started + int(seconds * 1000), outcome=outcome, options=options, input_bytes=input_bytes,
-            webhooks=webhooks, deliveries=2 if fault.get("fault") == "duplicate_webhook" else 1, client=client,
+            webhooks=webhooks, deliveries=2 if fault.get("fault") == "duplicate_webhook" else 1, client=client, run_input=run_input,
         )  # fmt: skip
         self.runs[run.id] = run
         self.inputs.update(f"{actor} {asked}" for asked in order.asked)

@@ -1,0 +1,254 @@
+"""Apify: starting actor runs, finding lost ones, following them, and reading their items (VENDORS.md; docs/vendors.md).
+
+A run is started with one plain request, because the official client retries and Apify has no idempotency key; everything that
+reads is the official client's. Not here: what the items mean (``people``).
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from barton_pipeline.database import transaction
+from barton_pipeline.vendors import ledger, people
+from barton_pipeline.vendors.ledger import Answer, Request
+from barton_pipeline.vendors.settings import Access, Operation, operations, rules
+from barton_pipeline.vendors.wire import Refused, Trouble, Unclear, insist, retry_after, send_once
+
+if TYPE_CHECKING:
+    from apify_client import ApifyClient
+
+_ENDED = {"SUCCEEDED", "FAILED", "TIMED-OUT", "ABORTED"}
+# these pass when other runs of the account end
+_PASSING = {"rate-limit-exceeded", "concurrent-runs-limit-exceeded", "actor-memory-limit-exceeded"}
+_PAGE = 1_000
+_CLOCKS_DIFFER = timedelta(minutes=10)
+
+
+class Apify:
+    """Actor runs for ledger requests. Every method may raise Trouble (read again later)."""
+
+    def __init__(self, access: Access, token: str) -> None:
+        self._access = access
+        self._token = token
+
+    @cached_property
+    def _client(self) -> "ApifyClient":
+        from apify_client import ApifyClient
+
+        return ApifyClient(self._access.key, api_url=self._access.urls["api"], max_retries=rules()["timing"]["retries"])
+
+    def perform(self, request: Request) -> None:
+        """Start the run of a reserved request and follow it until it is settled; unknown if that is not certain.
+
+        Raises Refused when the vendor will not take it (the request is refused in the ledger too).
+        """
+        with transaction() as connection:
+            if not ledger.mark_sent(connection, request, self._token):
+                return
+        try:
+            run_id = insist(lambda attempt: self._start(request, attempt))
+        except Refused as error:
+            with transaction() as connection:
+                ledger.refuse(connection, request, str(error))
+            raise
+        except Unclear as error:
+            with transaction() as connection:
+                ledger.mark_unknown(connection, request, str(error))
+            return
+        self._adopt(request, run_id)
+
+    def resume(self, requests: Sequence[Request]) -> None:
+        """Go on with requests whose process has ended."""
+        for request in requests:
+            if request.reference:
+                self._follow(request, request.reference)
+            else:
+                self._find_and_follow(request)
+
+    def _start(self, request: Request, attempt: int) -> str:
+        operation = operations()[request.operation]
+        ledger.check_held(request, self._token, attempt)
+        response = send_once(
+            "Apify",
+            "POST",
+            f"{self._access.urls['api']}/v2/actors/{operation.actor}/runs",
+            json=request.body,
+            params={
+                "maxTotalChargeUsd": str(request.estimated_usd),
+                "maxItems": operation.items_per_input * len(request.inputs),
+                "timeout": rules()["timing"]["actor_timeout_seconds"],
+            },
+            headers={"Authorization": f"Bearer {self._access.key}"},
+        )
+        if response.status_code == 201:
+            try:
+                return str(response.json()["data"]["id"])
+            except (ValueError, KeyError, TypeError):
+                raise Unclear("Apify confirmed a run in words we cannot read") from None
+        kind, message = _error(response)
+        words = f"Apify refused to start {operation.actor} ({response.status_code} {kind}: {message})"
+        if response.status_code == 429 or kind in _PASSING:
+            raise Refused(f"{words}; its limits are reached", retry_after(response, attempt))
+        if response.status_code in (400, 401, 402, 403, 404, 413):
+            raise Refused(
+                f"{words}. {_REMEDIES.get(response.status_code, 'Check the actor and its input in vendors.yaml.')}"
+            )
+        raise Unclear(f"{words}: it may have started all the same")
+
+    def _find_and_follow(self, request: Request) -> None:
+        """Look for the run once its start must show in the vendor's list; without one the request was never charged."""
+        with transaction() as connection:
+            sent_at, seconds_ago = ledger.sent(connection, request)
+        time.sleep(max(0.0, rules()["timing"]["grace_seconds"] - seconds_ago))
+        run_id = self._find(request, sent_at)
+        if run_id is None:
+            with transaction() as connection:
+                ledger.refuse(connection, request, "the vendor's list has no such run: it was never started")
+            return
+        self._adopt(request, run_id)
+
+    def _find(self, request: Request, sent_at: datetime) -> str | None:
+        """The run that was started with the very input of the request and belongs to no other one."""
+        operation = operations()[request.operation]
+        with _reading():
+            offset = 0
+            while True:
+                page = (
+                    self._client.actor(operation.actor)
+                    .runs()
+                    .list(
+                        started_after=sent_at - _CLOCKS_DIFFER,
+                        started_before=sent_at + _CLOCKS_DIFFER,
+                        limit=_PAGE,
+                        offset=offset,
+                    )
+                )
+                for run in page.items:
+                    if not _is_known(run.id) and self._input_of(run.id) == request.body:
+                        return str(run.id)
+                if not page.items:
+                    return None
+                offset += len(page.items)
+
+    def _input_of(self, run_id: str) -> Any:
+        record = self._client.run(run_id).key_value_store().get_record("INPUT")
+        return record["value"] if record else None
+
+    def _adopt(self, request: Request, run_id: str) -> None:
+        with transaction() as connection:
+            ledger.set_reference(connection, request, run_id)
+        self._follow(request, run_id)
+
+    def _follow(self, request: Request, run_id: str) -> None:
+        """Wait for the run's end, read its items, settle."""
+        wait = timedelta(seconds=rules()["timing"]["poll_seconds"])
+        with _reading():
+            run = self._client.run(run_id).get()
+            while run is not None and run.status not in _ENDED:
+                if _seconds_since(run.started_at) > rules()["timing"]["actor_timeout_seconds"] + 60:
+                    run = self._client.run(run_id).abort()
+                    continue
+                run = self._client.run(run_id).wait_for_finish(wait_duration=wait)
+            if run is None:
+                raise Trouble(f"Apify no longer knows run {run_id} of request {request.id}")
+            items = list(self._items(run.default_dataset_id))
+        self._settle(request, run, items)
+
+    def _items(self, dataset_id: str) -> Iterator[dict[str, Any]]:
+        """All items; the end is an empty page, because a page may be short of what was asked for."""
+        offset = 0
+        while page := self._client.dataset(dataset_id).list_items(limit=_PAGE, offset=offset).items:
+            yield from page
+            offset += len(page)
+
+    def _settle(self, request: Request, run: Any, items: list[dict[str, Any]]) -> None:
+        operation = operations()[request.operation]
+        found = people.by_input(operation.name, request.inputs, items)
+        assigned = sum(map(len, found.values()))
+        usd = _charged(run, operation, len(items))
+        complete = run.status == "SUCCEEDED"
+        limit_reached = len(items) >= operation.items_per_input * len(request.inputs)
+        answers = {
+            key: Answer(
+                {"items": found[key], "limit_reached": limit_reached, "run": run.id},
+                (usd * max(len(found[key]), 1) / max(len(items), len(request.inputs))).quantize(Decimal("0.000001")),
+            )
+            for key in request.inputs
+            # without items it may have been cut off before its turn; then it is asked again
+            if found[key] or (complete and not (limit_reached and assigned))
+        }
+        response = {"run": run.model_dump(mode="json", by_alias=True), "items": len(items), "assigned": assigned}
+        with transaction() as connection:
+            ledger.settle(connection, request, answers, usd, response)
+        if not complete:
+            raise Trouble(
+                f"Apify run {run.id} ended as {run.status} ({run.status_message or 'no reason given'}) with {len(items)} items; "
+                f"they are kept, the other {len(request.inputs) - len(answers)} inputs are asked again later"
+            )
+
+
+def actor_input(operation: Operation, inputs: Sequence[str]) -> dict[str, Any]:
+    """The body that asks for the people of the companies ``inputs`` (domains, or LinkedIn slugs)."""
+    titles = rules()["job_titles"]
+    most = operation.items_per_input * len(inputs)
+    if operation.name == "leads_finder":
+        return {"company_domain": list(inputs), "contact_job_title": titles, "fetch_count": most}
+    return {
+        "profileScraperMode": operation.mode,
+        "companies": [f"https://www.linkedin.com/company/{slug}" for slug in inputs],
+        "jobTitles": titles,
+        "companyBatchMode": "one_by_one",
+        "maxItems": most,
+        "maxItemsPerCompany": operation.items_per_input,
+    }
+
+
+_REMEDIES = {
+    401: "Check APIFY_TOKEN.",
+    402: "The account has no credit left: top it up; the batch goes on by itself.",
+    403: "The account may not use the actor: rent it, or choose another in vendors.yaml.",
+}
+
+
+def _error(response: Any) -> tuple[str, str]:
+    try:
+        error = response.json()["error"]
+        return str(error["type"]), str(error["message"])[:300]
+    except (ValueError, KeyError, TypeError):
+        return "unreadable", response.text[:200]
+
+
+def _charged(run: Any, operation: Operation, items: int) -> Decimal:
+    """What the vendor says it charged; by our price list when it does not say."""
+    if run.usage_total_usd is not None:
+        return Decimal(str(run.usage_total_usd))
+    return operation.usd_start + operation.usd_per_item * items
+
+
+def _is_known(run_id: str) -> bool:
+    with transaction() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT FROM marketing.vendor_requests WHERE vendor = 'apify' AND reference = %s", (run_id,))
+        return cursor.fetchone() is not None
+
+
+def _seconds_since(moment: datetime) -> float:
+    return time.time() - moment.timestamp()
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Turns what the official client raises into Trouble."""
+    try:
+        yield
+    except Trouble:
+        raise
+    except Exception as error:
+        if type(error).__module__.split(".")[0] not in ("apify_client", "impit", "pydantic_core", "json"):
+            raise
+        raise Trouble(
+            f"Apify could not be read ({type(error).__name__}: {str(error)[:200]}); it is tried again later"
+        ) from None
