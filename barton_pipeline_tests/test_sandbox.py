@@ -966,6 +966,7 @@ def test_a_run_longer_than_its_timeout(slow: Vendor) -> None:
 def test_faults_meet_only_the_calls_they_are_meant_for(vendor: Vendor) -> None:
     vendor.fault("server_error", path="^/v2/acts/")
     vendor.fault("run_fails")  # waits for the start of a run, whatever comes before
+    assert vendor.apify("GET", f"actors/{EMPLOYEES}/runs").status_code == 200
     run = vendor.start()
     assert run.json()["data"]["status"] == "FAILED"
     assert vendor.apify("GET", f"actors/{EMPLOYEES}/runs").status_code == 200
