@@ -118,7 +118,7 @@ RULES = [
         "enriched_contacts",
         "Every person ID has the grammar 04.04.02.SS.NNNNN.VVV and was given by the pipeline.",
         """
-        SELECT p.person_unique_id AS record_id, p.full_name, p.company_unique_id
+        SELECT p.person_unique_id AS record_id, p.company_unique_id
         FROM marketing.people_master p JOIN marketing.company_batches b USING (company_unique_id)
         WHERE b.import_batch_id = %(batch)s
           AND (p.person_unique_id !~ '^04\\.04\\.02\\.[0-9]{2}\\.[0-9]{5}\\.[0-9]{3}$'

@@ -450,9 +450,15 @@ def vendors(
         "reserved_usd",
     ]
     print_rows("Bought", found["spent"], columns)
-    print_rows("What the money brought", [found["yield"]], list(found["yield"]))
+    print_yield(found["yield"])
     if found["waiting"]:
         print_rows("Waiting", found["waiting"], ["batch", "operation", "reason", "inputs", "message", "retry_at"])
+
+
+def print_yield(found: dict[str, Any]) -> None:
+    """What the money brought, a line each."""
+    rows = [{"": name.replace("_", " "), " ": value} for name, value in found.items()]
+    print_rows("What the money brought", rows, ["", " "])
 
 
 @barton.command()
@@ -474,6 +480,27 @@ def replay(apply: bool, json_output: bool) -> None:
         )
     if differences:
         raise click.exceptions.Exit(1)
+
+
+@barton.command()
+@click.argument("person")
+@click.option(
+    "--reason", default="on request", show_default=True, help="Kept with the hashes; must not name the person."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@as_json
+def forget(person: str, reason: str, yes: bool, json_output: bool) -> None:
+    """Delete everything known of PERSON (ID, address or LinkedIn profile) for good; hashes stop a return by import."""
+    if not yes:
+        click.confirm("Delete what is known of this person everywhere? It cannot be undone.", abort=True)
+    with database.transaction() as connection:
+        changed = reports.query(
+            connection, "SELECT * FROM marketing.forget_person(%(person)s, %(reason)s)", person=person, reason=reason
+        )
+    if json_output:
+        _print_json(changed)
+    else:
+        print_rows("Forgotten", changed, ["place", "n"])
 
 
 @barton.command()

@@ -4,6 +4,7 @@ It starts a real ``dagster dev``, loads the sample files, and only watches: the 
 """
 
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -21,6 +22,9 @@ from rich.table import Table
 from barton_pipeline import cli, database, embedded_postgres, migrations, reports
 from barton_pipeline.errors import BartonError, InputError
 from barton_pipeline.intake.loading import load_file
+from barton_pipeline.vendors import spending
+from barton_pipeline.vendors.sandbox import running_sandbox
+from barton_pipeline.vendors.settings import SANDBOX
 
 SAMPLES = Path("samples")
 FIRST_PORT = 3000
@@ -42,12 +46,18 @@ def run(console: Console, exit_when_done: bool, port: int | None, timeout: float
     applied = migrations.migrate()
     console.print(f"Schema: {len(applied)} migration(s) applied" if applied else "Schema: up to date")
     try:
-        with _dagster_dev(port, console):
+        with running_sandbox() as sandbox, _dagster_dev(port, console, {SANDBOX: sandbox.url}):
+            console.print(
+                "Vendors: the sandbox. People and verdicts from it are invented (docs/sandbox.md); nothing is paid."
+            )
             batch = _load_samples(console)
             _watch(console, batch, timeout)
             cli.print_batch(batch)
             with database.transaction() as connection:
                 cli.print_targets(reports.targets(connection, batch))
+                cli.print_rows(
+                    "What the (sandbox) money brought", [bought := spending.yields(connection, batch)], list(bought)
+                )
             console.print(f"\nDagster UI: [link]http://127.0.0.1:{port}[/link]")
             if not exit_when_done:
                 console.print("Ctrl-C stops it; the data stays, and `dagster dev` shows it again.")
@@ -68,12 +78,13 @@ def _free_port(wanted: int | None) -> int:
 
 
 @contextlib.contextmanager
-def _dagster_dev(port: int, console: Console) -> Iterator[None]:
+def _dagster_dev(port: int, console: Console, environment: dict[str, str]) -> Iterator[None]:
     log = embedded_postgres.home() / "dagster-dev.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as output, console.status("starting Dagster"):
         process = subprocess.Popen(
             [sys.executable, "-m", "dagster", "dev", "--host", "127.0.0.1", "--port", str(port)],
+            env={**os.environ, **environment},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C must reach us first, so that we can end it in order

@@ -57,6 +57,12 @@ _ANSWERS_AGE = """
     SELECT count(*), extract(epoch FROM min(fresh_until) - now())::float FROM newest
 """
 
+_SCRUB = """
+    SELECT marketing.scrub_answers(ARRAY(
+        SELECT DISTINCT c.domain FROM marketing.company_master c JOIN marketing.company_batches b USING (company_unique_id)
+        WHERE b.import_batch_id = %s AND EXISTS (SELECT FROM marketing.suppressed_people)))
+"""
+
 _INSERT_PEOPLE = """
     INSERT INTO intake.people_raw_intake (first_name, last_name, full_name, title, email, linkedin_url, city, seniority,
         company, website, position_ended, raw, source_system, source_record_id, vendor_call_id, observed_at, import_batch_id)
@@ -138,6 +144,7 @@ def _confidence_of_sources() -> dict[str, float]:
 def _read_answers(connection: Connection, import_batch_id: str) -> None:
     """Write the people of paid answers that were not read yet to intake.people_raw_intake, where imports go too."""
     with connection.cursor("answers") as answers, connection.cursor() as cursor:
+        cursor.execute(_SCRUB, (import_batch_id,))
         answers.execute(_UNREAD_ANSWERS, (import_batch_id,))
         while chunk := answers.fetchmany(CHUNK):
             rows = [row for answer in chunk for row in _intake_rows(*answer)]

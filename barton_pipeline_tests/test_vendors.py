@@ -90,6 +90,16 @@ def test_slots_are_filled_and_addresses_verified_and_nothing_is_bought_twice(db,
     assert {times for times in before["inputs"].values()} == {1}
 
 
+def test_more_single_verifications_than_are_reserved_at_once(db, sandbox, monkeypatch) -> None:
+    changed = {**settings.rules()["million_verifier"], "single_below": 10**9, "single_reserved": 7}
+    monkeypatch.setitem(settings.rules(), "million_verifier", changed)
+    with_profiles(db, "B1", 20)
+    run_stages("B1")
+    assert db.value("SELECT count(*) FROM marketing.vendor_requests WHERE operation = 'verify_email' AND inputs = 1") > 5 * 7
+    assert db.query("SELECT operation FROM marketing.vendor_holds WHERE reason <> 'refresh' AND reason <> 'recheck'") == []
+    assert ledger_usd(db, "million_verifier") == charged_usd(sandbox, "million_verifier") > 0
+
+
 def test_everything_from_the_sandbox_says_so(db, sandbox) -> None:
     with_profiles(db, "B1", 10)
     run_stages("B1")
@@ -373,3 +383,47 @@ def test_the_command_line_shows_plan_and_spending(db, sandbox) -> None:
     assert {row["access"] for row in found["budgets"] if row["vendor"] == "apify"} == {"switched off"}
     assert found["yield"]["filled_slots"] > 0 and float(found["yield"]["usd_per_filled_slot"]) > 0
     assert barton("replay")["differences"] == []
+
+
+def everything_stored(db: Any) -> str:
+    """Every row of our tables as text."""
+    tables = db.query(
+        "SELECT table_schema || '.' || table_name FROM information_schema.tables WHERE table_schema IN ('intake', 'marketing') AND table_type = 'BASE TABLE' AND table_name <> 'public_suffix'"
+    )
+    return "\n".join(str(db.query(f"SELECT to_jsonb(t)::text FROM {table} t")) for (table,) in tables).lower()
+
+
+@pytest.mark.parametrize("by", ["person", "email", "linkedin"])
+def test_a_forgotten_person_is_gone_everywhere_and_does_not_come_back(db, sandbox, by: str) -> None:
+    with_profiles(db, "B1", 10)
+    run_stages("B1")
+    ((person, email, linkedin, full_name),) = db.query(
+        """
+        SELECT p.person_unique_id, p.email, p.linkedin_url, p.full_name FROM marketing.people_master p
+        JOIN marketing.company_slots s USING (person_unique_id) JOIN marketing.email_verification v ON v.email = p.email
+        WHERE v.status = 'valid' AND p.linkedin_url IS NOT NULL
+          AND (SELECT count(*) FROM marketing.people_master q WHERE q.full_name = p.full_name) = 1 ORDER BY 1 LIMIT 1
+        """
+    )
+    stored = everything_stored(db)
+    assert email in stored and full_name.lower() in stored
+    db.query(
+        "SELECT * FROM marketing.forget_person(%s, 'on request')",
+        {"person": person, "email": email, "linkedin": linkedin}[by],
+    )
+    for _ in range(2):
+        stored = everything_stored(db)
+        assert (
+            email not in stored
+            and linkedin.lower().rsplit("/", 1)[-1] not in stored
+            and f'"{full_name.lower()}"' not in stored
+        )
+        db.execute(
+            "INSERT INTO intake.people_raw_intake (full_name, title, email, website, import_batch_id) SELECT %s, 'CEO', %s, split_part(%s, '@', 2), 'B1'",
+            full_name, email, email,
+        )  # fmt: skip
+        run_stages("B1")
+    reasons = db.query("SELECT DISTINCT outcome_reasons FROM intake.people_raw_intake WHERE outcome = 'invalid'")
+    assert (["suppressed"],) in reasons
+    with pytest.raises(Exception, match="Nobody is known"):
+        db.query("SELECT * FROM marketing.forget_person('04.04.02.99.99999.001', 'x')")

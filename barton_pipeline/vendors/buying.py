@@ -25,7 +25,7 @@ from barton_pipeline.vendors.wire import VendorError
 Client = Apify | MillionVerifier
 
 # A vendor that takes requests and answers none of their inputs is asked no more often than this in a row.
-_ROUNDS_WITHOUT_ANSWERS = 2
+_ROUNDS_IN_VAIN = 2
 
 
 @dataclass
@@ -65,19 +65,20 @@ class Shopping:
     ) -> tuple[bool, str, Reservation]:
         """(new answers, what the vendor's trouble was, how the inputs stand at the end)."""
         client: Client = (Apify if operation.vendor == "apify" else MillionVerifier)(reached, self.token)
-        progress, trouble, rounds_without = False, "", 0
-        last = self._standing(operation, reached, inputs)
+        progress, trouble, in_vain = False, "", 0
+        last, unanswered = Reservation(), None
         try:
             while not trouble:
                 progress = self._take_up(client, operation, reached) or progress
-                before, last = last.held, self._standing(operation, reached, inputs)
-                rounds_without = rounds_without + 1 if progress and last.held >= before else 0
-                if rounds_without > _ROUNDS_WITHOUT_ANSWERS:
-                    trouble = f"{operation.vendor} leaves {last.held} inputs without an answer"
-                if not last.held or trouble:
+                last = self._standing(operation, reached, inputs)
+                in_vain = in_vain + 1 if unanswered is not None and last.held >= unanswered else 0
+                unanswered = last.held
+                if in_vain > _ROUNDS_IN_VAIN:
+                    trouble = f"{operation.vendor} leaves {unanswered} inputs without an answer"
+                if not unanswered or trouble:
                     break
                 self.still_mine()
-                last = self._reserve(client, operation, reached, buyer, inputs, last.held)
+                last = self._reserve(client, operation, reached, buyer, inputs, unanswered)
                 if not last.requests:
                     break
                 trouble = _perform(client, last.requests)
@@ -126,7 +127,7 @@ class Shopping:
         return {
             "body": lambda keys: {"mode": "single", "credits": credits},
             "inputs_per_request": 1,
-            "at_once": settings["single_at_once"],
+            "at_once": settings["single_reserved"],
         }
 
     def _write_holds(self, operation: Operation, last: Reservation, trouble: str) -> None:
@@ -158,8 +159,9 @@ class Shopping:
 
 
 def _perform(client: Client, requests: Sequence[Request]) -> str:
-    """Send all at once; the first trouble in words. Every request is sent even if one fails: each is fenced by itself."""
-    with ThreadPoolExecutor(max_workers=len(requests)) as pool:
+    """Send them all, some at once; the first trouble in words. One that fails does not stop the others: each is fenced."""
+    workers = min(len(requests), rules()["million_verifier"]["single_at_once"])
+    with ThreadPoolExecutor(max_workers=workers) as pool:
         futures = [pool.submit(client.perform, request) for request in requests]
     troubles = []
     for future in futures:

@@ -20,6 +20,7 @@ from barton_pipeline.vendors.wire import (
     Trouble,
     Unclear,
     insist,
+    poll_delays,
     read_json,
     reading_session,
     retry_after,
@@ -46,6 +47,7 @@ class MillionVerifier:
 
     def credits(self) -> int:
         """Verifications that are paid for. Raises Refused for a bad key, Trouble when it cannot be read."""
+        _rate_limit().wait()
         body = read_json(
             self._session, _VENDOR, f"{self._access.urls['api']}/api/v3/credits", {"api": self._access.key}
         )
@@ -164,10 +166,11 @@ class MillionVerifier:
 
     def _follow(self, request: Request, file_id: str) -> None:
         """Wait until the file is finished, download it whole, settle."""
-        while (info := self._read("fileinfo", file_id=file_id)).get("status") not in _FINISHED:
-            if info.get("status") in _FAILED:
+        for delay in poll_delays():
+            info = self._read("fileinfo", file_id=file_id)
+            if info.get("status") in _FINISHED | _FAILED:
                 break
-            time.sleep(rules()["timing"]["poll_seconds"])
+            time.sleep(delay)
         answers = self._download(request, file_id, whole=info.get("status") in _FINISHED)
         self._settle(request, answers, info)
         if info.get("status") in _FAILED:

@@ -7,7 +7,7 @@ exactly once, a rate limit. Not here: any vendor's paths.
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import requests
@@ -120,6 +120,14 @@ def insist(send: Callable[[int], Result]) -> Result:
                 raise
             time.sleep(min(error.retry_after, 60.0))
     return send(rules()["timing"]["retries"])
+
+
+def poll_delays() -> Iterator[float]:
+    """Seconds to wait between looks at something that takes a while: short at first, then ``poll_seconds``."""
+    delay = 0.1
+    while True:
+        delay = min(delay * 2, rules()["timing"]["poll_seconds"])
+        yield delay
 
 
 class RateLimit:

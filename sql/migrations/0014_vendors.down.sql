@@ -1,4 +1,8 @@
 -- The ledger goes with its answers: export it first (barton vendors --json).
+DROP FUNCTION IF EXISTS marketing.forget_person(text, text);
+DROP FUNCTION IF EXISTS marketing.scrub_answers(text[]);
+DROP FUNCTION IF EXISTS marketing.is_suppressed(text, text, text, text);
+DROP FUNCTION IF EXISTS marketing.person_hashes(text, text, text, text);
 DROP VIEW IF EXISTS marketing.company_answers;
 ALTER TABLE marketing.contact_enrichment DROP COLUMN IF EXISTS reason;
 DELETE FROM marketing.contact_enrichment WHERE outcome = 'left';

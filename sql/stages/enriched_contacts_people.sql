@@ -11,6 +11,8 @@ WITH waiting AS (
     WHERE b.import_batch_id = %(batch)s AND p.outcome IN ('company_unknown', 'company_ambiguous')
 ), chosen AS (
     SELECT * FROM intake.people_raw_intake WHERE import_batch_id = %(batch)s
+    -- what is left of somebody who asked to be forgotten stays judged as it is
+    AND NOT ('suppressed' = ANY (outcome_reasons) AND num_nonnulls(first_name, last_name, full_name, email) = 0)
     UNION ALL
     SELECT p.* FROM intake.people_raw_intake p JOIN waiting USING (id) WHERE p.import_batch_id <> %(batch)s
 )
@@ -43,7 +45,9 @@ WITH companies AS MATERIALIZED (
 ), judged AS (
     SELECT k.*, c.name_key, c.company_unique_id AS found, c.rule,
            array_remove(ARRAY[CASE WHEN coalesce(k.person_key, '') = '' THEN 'name_missing' END,
-                              CASE WHEN k.company IS NULL AND k.domain IS NULL THEN 'company_missing' END], NULL) AS faults
+                              CASE WHEN k.company IS NULL AND k.domain IS NULL THEN 'company_missing' END,
+                              CASE WHEN (SELECT EXISTS (SELECT FROM marketing.suppressed_people))
+                                    AND marketing.is_suppressed(k.email, k.linkedin_url, k.full_name, k.domain) THEN 'suppressed' END], NULL) AS faults
     FROM pg_temp.people_keyed k
     JOIN companies c ON coalesce(c.domain, '') = coalesce(k.domain, '') AND coalesce(c.name, '') = coalesce(k.company, '')
 )
@@ -60,6 +64,11 @@ SET domain = m.domain, company_name_key = m.name_key, outcome = m.outcome, outco
 FROM pg_temp.people_matched m
 WHERE p.id = m.id AND (p.domain, p.company_name_key, p.outcome, p.outcome_reasons)
       IS DISTINCT FROM (m.domain, m.name_key, m.outcome, m.reasons);
+-- Who asked to be forgotten does not come back by another import: the row stays, the person in it does not.
+UPDATE intake.people_raw_intake p
+SET first_name = NULL, last_name = NULL, full_name = NULL, email = NULL, email_status = NULL, linkedin_url = NULL, phone = NULL,
+    mobile_phone = NULL, title = NULL, source_record_id = NULL, raw = NULL
+FROM pg_temp.people_matched m WHERE p.id = m.id AND 'suppressed' = ANY (m.reasons);
 SET LOCAL barton.skip_update_events = '';
 
 INSERT INTO marketing.company_batches (import_batch_id, company_unique_id, mentioned_by)

@@ -1,12 +1,15 @@
 -- Paid verdicts of the addresses at the batch's companies. ok is valid; on a catch-all domain nobody can tell: risky.
-WITH answers AS (
-    SELECT DISTINCT ON (v.input_key) v.input_key AS email, v.environment, v.answered_at, v.response,
+-- One look into the index per address: the ledger may have grown by a million rows since it was analysed last.
+WITH addresses AS MATERIALIZED (
+    SELECT DISTINCT p.email FROM marketing.people_master p JOIN marketing.company_batches b USING (company_unique_id)
+    WHERE b.import_batch_id = %(batch)s AND p.email IS NOT NULL
+), answers AS (
+    SELECT a.email, v.environment, v.answered_at, v.response,
            CASE v.response ->> 'result' WHEN 'ok' THEN 'valid' WHEN 'catch_all' THEN 'risky' WHEN 'unknown' THEN 'unknown'
                 ELSE 'invalid' END AS status
-    FROM marketing.people_master p JOIN marketing.company_batches b USING (company_unique_id)
-    JOIN marketing.vendor_calls v ON v.input_key = p.email AND v.operation = 'verify_email' AND v.state = 'settled'
-    WHERE b.import_batch_id = %(batch)s
-    ORDER BY v.input_key, v.answered_at DESC
+    FROM addresses a CROSS JOIN LATERAL (
+        SELECT * FROM marketing.vendor_calls c WHERE c.input_key = a.email AND c.operation = 'verify_email' AND c.state = 'settled'
+        ORDER BY c.answered_at DESC LIMIT 1) v
 ), written AS (
     INSERT INTO marketing.email_verification AS known
         (email, status, reason, is_role, is_free_mail, is_disposable, source, import_batch_id, verified_at, metadata)
