@@ -31,10 +31,10 @@ CHUNK = 5_000
 _TO_ASK = """
     SELECT {key} AS key, array_agg(c.company_unique_id ORDER BY c.company_unique_id)
     FROM marketing.company_master c JOIN marketing.company_batches b USING (company_unique_id)
-    WHERE b.import_batch_id = %(batch)s AND {key} IS NOT NULL AND EXISTS (
+    WHERE b.import_batch_id = %(batch)s AND {key} > %(after)s AND EXISTS (
         SELECT FROM marketing.company_slots s WHERE s.company_unique_id = c.company_unique_id
           AND (NOT s.is_filled OR s.searched_at < now() - make_interval(days => %(fresh_days)s)))
-    GROUP BY 1 ORDER BY 1
+    GROUP BY 1 ORDER BY 1 LIMIT %(limit)s
 """
 _KEYS = {"leads_finder": "c.domain", "linkedin_employees": "marketing.linkedin_slug(c.linkedin_url)"}
 
@@ -106,9 +106,10 @@ def buy(run_: StageRun) -> Counts:
             shopping.notes[name] = "skipped: no key is configured"
             continue
         work_ahead(run_, run)
-        with transaction() as connection:
-            wanted = to_ask(connection, run_.import_batch_id, name)
-        shopping.buy(name, wanted)
+        for page in _pages(run_.import_batch_id, name):
+            shopping.buy(name, page)
+            if shopping.is_waiting(name):
+                break
         _refresh_later(shopping, name)
     return {"vendors": shopping.notes} if shopping.notes else {}
 
@@ -123,14 +124,30 @@ def _refresh_later(shopping: "Shopping", operation: str) -> None:
         shopping.come_back(operation, "refresh", row[0], message, timedelta(seconds=max(row[1], 0)))
 
 
-def to_ask(connection: Connection, import_batch_id: str, operation: str) -> list[Input]:
-    """The companies about which the operation would be asked now, fresh answers included."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _TO_ASK.format(key=_KEYS[operation]),
-            {"batch": import_batch_id, "fresh_days": settings.operations()[operation].fresh_days},
-        )
-        return [Input(key, {"companies": companies}) for key, companies in cursor.fetchall()]
+def _pages(import_batch_id: str, operation: str) -> Iterator[list[Input]]:
+    """The companies to ask about, a page at a time: a million of them is more than any budget, and more than memory."""
+    after = ""
+    while True:
+        with transaction() as connection, connection.cursor() as cursor:
+            cursor.execute(to_ask(operation), to_ask_parameters(import_batch_id, operation, after=after, limit=CHUNK))
+            page = [Input(key, {"companies": companies}) for key, companies in cursor.fetchall()]
+        yield page
+        if not page:
+            return
+        after = page[-1].key
+
+
+def to_ask(operation: str) -> str:
+    """SELECT of (input key, company IDs) about which the operation would be asked now, fresh answers included."""
+    return _TO_ASK.format(key=_KEYS[operation])
+
+
+def to_ask_parameters(
+    import_batch_id: str, operation: str, after: str = "", limit: int | None = None
+) -> dict[str, Any]:
+    """What ``to_ask`` needs: only keys behind ``after``, at most ``limit`` of them."""
+    days = settings.operations()[operation].fresh_days
+    return {"batch": import_batch_id, "fresh_days": days, "after": after, "limit": limit}
 
 
 def _confidence_of_sources() -> dict[str, float]:

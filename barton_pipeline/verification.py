@@ -4,10 +4,11 @@ Belongs here: which addresses are checked, bought and guessed, and where verdict
 and can only end in invalid or unknown; patterns are ``email_patterns``. A vendor's verdict is never overwritten by a free one.
 """
 
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
@@ -18,6 +19,9 @@ from barton_pipeline.email_checks import RULES_VERSION, AddressCheck, MxLookup, 
 from barton_pipeline.stages import Counts, StageRun, check_lease, run_sql, work_ahead
 from barton_pipeline.vendors import settings
 from barton_pipeline.vendors.ledger import Input
+
+if TYPE_CHECKING:
+    from barton_pipeline.vendors.buying import Shopping
 
 CHUNK = 5_000
 OPERATION = "verify_email"
@@ -52,8 +56,24 @@ _HOLDERS = """
     JOIN marketing.company_master c USING (company_unique_id)
     JOIN marketing.people_master p ON p.person_unique_id = s.person_unique_id
     LEFT JOIN marketing.email_verification v ON v.email = p.email
-    WHERE b.import_batch_id = %s AND p.left_at IS NULL
+    WHERE b.import_batch_id = %(batch)s AND p.left_at IS NULL
+      AND p.person_unique_id > %(after)s AND p.person_unique_id <= %(last)s
     ORDER BY p.person_unique_id
+"""
+
+_PAGE_END = """
+    SELECT max(person_unique_id) FROM (
+        SELECT s.person_unique_id FROM marketing.company_slots s JOIN marketing.company_batches b USING (company_unique_id)
+        WHERE b.import_batch_id = %(batch)s AND s.person_unique_id > %(after)s ORDER BY 1 LIMIT %(limit)s) AS page
+"""
+
+# Addresses worth a paid verification: the holders' own against which no free check speaks.
+GIVEN = """
+    SELECT DISTINCT p.email AS key FROM marketing.company_slots s JOIN marketing.company_batches b USING (company_unique_id)
+    JOIN marketing.people_master p ON p.person_unique_id = s.person_unique_id
+    LEFT JOIN marketing.email_verification v ON v.email = p.email
+    WHERE b.import_batch_id = %(batch)s AND p.left_at IS NULL AND p.email IS NOT NULL AND v.status IS DISTINCT FROM 'invalid'
+      AND NOT coalesce(v.is_role, false)
 """
 
 _EVIDENCE = """
@@ -126,18 +146,9 @@ def buy(run_: StageRun) -> Counts:
     mx = _mx()
     derive = partial(run, mx=mx)
     work_ahead(run_, derive)
-    with transaction() as connection:
-        given = given_addresses(connection, run_.import_batch_id)
-    shopping.buy(OPERATION, given)
-    guessed: dict[str, Input] = {}
-    for _ in range(settings.rules()["guessing"]["at_most"]):
-        work_ahead(run_, derive)
-        with transaction() as connection:
-            guesses = next_guesses(connection, run_.import_batch_id, mx)
-        new = {guess.key: guess for guess in guesses if guess.key not in guessed}
-        # what is asked for must stay in the list: its holds would be forgotten otherwise
-        guessed.update(new)
-        if not new or not shopping.buy(OPERATION, [*given, *guessed.values()]):
+    for page in _pages(run_.import_batch_id):
+        _buy_page(shopping, page, mx, lambda: work_ahead(run_, derive))
+        if shopping.is_waiting(OPERATION):
             break
     with transaction() as connection, connection.cursor() as cursor:
         cursor.execute(_WAITING_FOR_RECHECK, (run_.import_batch_id,))
@@ -148,10 +159,40 @@ def buy(run_: StageRun) -> Counts:
     return {"vendors": shopping.notes} if shopping.notes else {}
 
 
-def given_addresses(connection: Connection, import_batch_id: str) -> list[Input]:
+def _pages(import_batch_id: str) -> Iterator[dict[str, Any]]:
+    """Parameters of ``_HOLDERS``, a page of people at a time: three million are more than any budget, and than memory."""
+    after = ""
+    while True:
+        with transaction() as connection, connection.cursor() as cursor:
+            cursor.execute(_PAGE_END, {"batch": import_batch_id, "after": after, "limit": CHUNK})
+            row = cursor.fetchone()
+        if row is None or row[0] is None:
+            return
+        yield {"batch": import_batch_id, "after": after, "last": row[0]}
+        after = row[0]
+
+
+def _buy_page(shopping: "Shopping", page: dict[str, Any], mx: MxLookup, derive: Callable[[], None]) -> None:
+    """Verify the given addresses, then guess round by round where none works."""
+    with transaction() as connection:
+        given = given_addresses(connection, page)
+    if shopping.buy(OPERATION, given):
+        derive()
+    guessed: set[str] = set()
+    for _ in range(settings.rules()["guessing"]["at_most"]):
+        with transaction() as connection:
+            guesses = next_guesses(connection, page, mx)
+        new = [guess for guess in guesses if guess.key not in guessed]
+        guessed.update(guess.key for guess in new)
+        if not new or not shopping.buy(OPERATION, new):
+            break
+        derive()
+
+
+def given_addresses(connection: Connection, page: dict[str, Any]) -> list[Input]:
     """The slot holders' own addresses against which no free check speaks."""
     with connection.cursor() as cursor:
-        cursor.execute(_HOLDERS, (import_batch_id,))
+        cursor.execute(_HOLDERS, page)
         return [
             Input(email, {"person": person})
             for person, _, _, _, email, _, status, is_role in cursor.fetchall()
@@ -159,12 +200,12 @@ def given_addresses(connection: Connection, import_batch_id: str) -> list[Input]
         ]
 
 
-def next_guesses(connection: Connection, import_batch_id: str, mx: MxLookup) -> list[Input]:
-    """For each slot holder without a usable address, the best guess that was not answered yet."""
+def next_guesses(connection: Connection, page: dict[str, Any], mx: MxLookup) -> list[Input]:
+    """For each slot holder of the page without a usable address, the best guess that was not answered yet."""
     from barton_pipeline import email_patterns
 
     with connection.cursor() as cursor:
-        cursor.execute(_HOLDERS, (import_batch_id,))
+        cursor.execute(_HOLDERS, page)
         without = [row for row in cursor.fetchall() if row[4] is None or row[6] == "invalid" or row[7]]
         domains = sorted({row[5] for row in without})
         cursor.execute(_EVIDENCE, {"domains": domains})

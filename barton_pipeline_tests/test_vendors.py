@@ -95,8 +95,13 @@ def test_more_single_verifications_than_are_reserved_at_once(db, sandbox, monkey
     monkeypatch.setitem(settings.rules(), "million_verifier", changed)
     with_profiles(db, "B1", 20)
     run_stages("B1")
-    assert db.value("SELECT count(*) FROM marketing.vendor_requests WHERE operation = 'verify_email' AND inputs = 1") > 5 * 7
-    assert db.query("SELECT operation FROM marketing.vendor_holds WHERE reason <> 'refresh' AND reason <> 'recheck'") == []
+    assert (
+        db.value("SELECT count(*) FROM marketing.vendor_requests WHERE operation = 'verify_email' AND inputs = 1")
+        > 5 * 7
+    )
+    assert (
+        db.query("SELECT operation FROM marketing.vendor_holds WHERE reason <> 'refresh' AND reason <> 'recheck'") == []
+    )
     assert ledger_usd(db, "million_verifier") == charged_usd(sandbox, "million_verifier") > 0
 
 

@@ -26,7 +26,8 @@ def main() -> None:
         from barton_pipeline_tests.builders import insert_companies, run_stages
 
         rules = settings.rules()["million_verifier"]
-        rules.update({"single_below": 10**9, "requests_per_second": rate})
+        # a little below the vendor's limit: its window and ours do not begin at the same moment
+        rules.update({"single_below": 10**9, "requests_per_second": 0.97 * rate})
         insert_companies(_Database(running.url), "RATE-1", COMPANIES)
         started = time.monotonic()
         counts = run_stages("RATE-1")

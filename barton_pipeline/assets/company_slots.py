@@ -5,7 +5,7 @@ from psycopg2.extensions import connection as Connection
 
 from barton_pipeline.assets.materialize import materialize_stage, stage_options
 from barton_pipeline.stages import Counts, run_sql
-from barton_pipeline.vendors import spending
+from barton_pipeline.vendors import settings, spending
 
 PREVIEW = """
     SELECT company_slot_unique_id, company_unique_id, slot_type, slot_label, is_filled FROM
@@ -21,6 +21,8 @@ def company_slots(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
 
 
 def slots_and_plan(connection: Connection, import_batch_id: str) -> Counts:
-    """Create the slots; say what filling them would cost before anything is spent."""
+    """Create the slots; say what filling them would cost before anything is spent, where there is a vendor to ask."""
     counts = run_sql(connection, "company_slots", batch=import_batch_id)
+    if not any(settings.access(vendor) for vendor in settings.KEYS):
+        return counts
     return {**counts, "vendor_plan": spending.plan(connection, import_batch_id)}

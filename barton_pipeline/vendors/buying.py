@@ -25,7 +25,7 @@ from barton_pipeline.vendors.wire import VendorError
 Client = Apify | MillionVerifier
 
 # A vendor that takes requests and answers none of their inputs is asked no more often than this in a row.
-_ROUNDS_IN_VAIN = 2
+_ROUNDS_IN_VAIN = 1
 
 
 @dataclass
@@ -37,6 +37,7 @@ class Shopping:
     still_mine: Callable[[], None]
     notes: dict[str, Any] = field(default_factory=dict)
     token: str = field(default_factory=lambda: str(uuid.uuid4()))
+    _waiting: dict[str, bool] = field(default_factory=dict)
 
     def buy(self, operation_name: str, inputs: Sequence[Input]) -> bool:
         """Buy answers for the inputs as far as budgets and the vendor allow; whether there are new answers.
@@ -51,14 +52,20 @@ class Shopping:
                 self.notes[operation_name] = f"skipped: {operation.vendor} has no key ({len(inputs)} inputs)"
             return False
         buyer = Buyer(self.import_batch_id, self.run_id, self.token)
-        with transaction() as connection:
-            ledger.release_holds(connection, self.import_batch_id, operation)
+        if operation_name not in self._waiting:
+            with transaction() as connection:
+                ledger.release_holds(connection, self.import_batch_id, operation)
         with _heartbeat(self.token):
             progress, trouble, last = self._until_done(operation, reached, buyer, inputs)
         self._write_holds(operation, last, trouble)
+        self._waiting[operation_name] = bool(trouble or last.held)
         with transaction() as connection:
             ledger.warn_about_budgets(connection, operation.vendor, reached.environment, buyer)
         return progress
+
+    def is_waiting(self, operation_name: str) -> bool:
+        """Whether the last purchase had to stop: asking for more would not help now."""
+        return self._waiting.get(operation_name, False)
 
     def _until_done(
         self, operation: Operation, reached: Access, buyer: Buyer, inputs: Sequence[Input]

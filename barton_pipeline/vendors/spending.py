@@ -1,6 +1,5 @@
 """What a batch would cost and what was spent: read-only questions about prices, budgets and the ledger."""
 
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -9,14 +8,23 @@ from psycopg2.extensions import connection as Connection
 from barton_pipeline import enrichment, verification
 from barton_pipeline.reports import query
 from barton_pipeline.vendors import ledger, settings
-from barton_pipeline.vendors.ledger import Input
 from barton_pipeline.vendors.settings import Operation, operations, rules
 
 _SLOTS_TO_FILL = """
-    SELECT count(*) FROM marketing.company_slots s JOIN marketing.company_batches b USING (company_unique_id)
+    SELECT count(*) AS n FROM marketing.company_slots s JOIN marketing.company_batches b USING (company_unique_id)
     LEFT JOIN marketing.people_master p ON p.person_unique_id = s.person_unique_id
     LEFT JOIN marketing.email_verification v ON v.email = p.email
-    WHERE b.import_batch_id = %s AND s.search_state <> 'vacant' AND (p.email IS NULL OR v.status = 'invalid' OR v.is_role)
+    WHERE b.import_batch_id = %(batch)s AND s.search_state <> 'vacant' AND (p.email IS NULL OR v.status = 'invalid' OR v.is_role)
+"""
+
+# Inputs that would not be bought: answered and fresh, on their way, or lost.
+_KNOWN = """
+    SELECT count(*) AS wanted, count(*) FILTER (WHERE EXISTS (
+               SELECT FROM marketing.vendor_calls v
+               WHERE v.vendor = %(vendor)s AND v.operation = %(operation)s AND v.environment = %(environment)s
+                 AND v.input_key = w.key
+                 AND (v.state = 'settled' AND v.fresh_until > now() OR v.state NOT IN ('settled', 'refused')))) AS known
+    FROM ({wanted}) AS w
 """
 
 _BY_VENDOR = """
@@ -61,41 +69,48 @@ def plan(connection: Connection, import_batch_id: str) -> list[dict[str, Any]]:
     lines = []
     certain = True
     for name in rules()["waterfall"]:
-        wanted = enrichment.to_ask(connection, import_batch_id, name)
-        lines.append(_line(connection, operations()[name], wanted, certain))
+        wanted, parameters = enrichment.to_ask(name), enrichment.to_ask_parameters(import_batch_id, name)
+        lines.append(_line(connection, operations()[name], wanted, parameters, certain))
         certain = certain and lines[-1]["to_buy"] == 0
-    given = verification.given_addresses(connection, import_batch_id)
-    lines.append(_line(connection, operations()[verification.OPERATION], given, certain))
-    with connection.cursor() as cursor:
-        cursor.execute(_SLOTS_TO_FILL, (import_batch_id,))
-        row = cursor.fetchone()
-    guesses = (row[0] if row else 0) * rules()["guessing"]["at_most"]
-    if guesses:
-        operation = operations()[verification.OPERATION]
-        lines.append(
-            {**_costs(operation, guesses), "operation": "guessed addresses", "known": 0, "certainty": "at most"}
-            | {"vendor": _state(connection, operation)}
-        )
+    operation = operations()[verification.OPERATION]
+    lines.append(_line(connection, operation, verification.GIVEN, {"batch": import_batch_id}, certain))
+    slots = query(connection, _SLOTS_TO_FILL, batch=import_batch_id)[0]["n"]
+    if slots:
+        guesses = slots * rules()["guessing"]["at_most"]
+        lines.append(_entry("guessed addresses", _state(connection, operation), operation, guesses, 0, "at most"))
     return lines
 
 
-def _line(connection: Connection, operation: Operation, wanted: Sequence[Input], certain: bool) -> dict[str, Any]:
+def _line(
+    connection: Connection, operation: Operation, wanted: str, parameters: dict[str, Any], certain: bool
+) -> dict[str, Any]:
     reached = settings.access(operation.vendor)
     environment = reached.environment if reached else "real"
-    unanswered = ledger.standing(connection, operation, environment, wanted).held
-    return {
-        **_costs(operation, unanswered),
-        "operation": operation.name,
-        "known": len(wanted) - unanswered,
-        "certainty": "exact" if certain else "at most",
-        "vendor": _state(connection, operation),
-    }
+    counts = query(
+        connection,
+        _KNOWN.format(wanted=wanted),
+        **parameters,
+        vendor=operation.vendor,
+        operation=operation.name,
+        environment=environment,
+    )[0]
+    certainty = "exact" if certain else "at most"
+    to_buy = counts["wanted"] - counts["known"]
+    return _entry(operation.name, _state(connection, operation), operation, to_buy, counts["known"], certainty)
 
 
-def _costs(operation: Operation, inputs: int) -> dict[str, Any]:
-    full, rest = divmod(inputs, operation.inputs_per_request)
+def _entry(name: str, vendor: str, operation: Operation, to_buy: int, known: int, certainty: str) -> dict[str, Any]:
+    full, rest = divmod(to_buy, operation.inputs_per_request)
     usd = operation.estimate(operation.inputs_per_request) * full + (operation.estimate(rest) if rest else Decimal(0))
-    return {"to_buy": inputs, "requests": full + bool(rest), "usd": usd}
+    return {
+        "operation": name,
+        "vendor": vendor,
+        "to_buy": to_buy,
+        "known": known,
+        "requests": full + bool(rest),
+        "usd": usd,
+        "certainty": certainty,
+    }
 
 
 def _state(connection: Connection, operation: Operation) -> str:
