@@ -155,7 +155,7 @@ class Shopping:
                 ledger.hold(connection, self.import_batch_id, operation, last.reason, last.held, last.message)
                 self.notes[operation.name] = f"{last.held} inputs wait: {last.message}"
             if last.in_flight:
-                message = "another batch has asked for the same and waits for the answer"
+                message = "was asked already, by this or another batch; the answer is not there yet"
                 ledger.hold(connection, self.import_batch_id, operation, "in_flight", last.in_flight, message)
 
     def come_back(self, operation_name: str, reason: str, inputs: int, message: str, wait: timedelta) -> None:

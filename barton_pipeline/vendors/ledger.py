@@ -172,7 +172,7 @@ def _not_answered(
             wanted.append((item, call["freshness_window"] + 1))
         elif call["state"] == "settled":
             reservation.answered += 1
-        elif call["state"] == "unknown":
+        elif call["state"] == "unknown" and not call["open"]:
             reservation.lost += 1
         else:
             reservation.in_flight += 1
@@ -185,6 +185,7 @@ def _latest_calls(
     cursor.execute(
         """
         SELECT DISTINCT ON (c.input_key) c.input_key, c.state, c.freshness_window,
+               c.state = 'unknown' AND r.actual_usd IS NULL AS open,
                CASE c.state WHEN 'settled' THEN c.fresh_until <= now()
                     WHEN 'unknown' THEN r.sent_at + make_interval(days => %s) <= now() ELSE false END AS aged
         FROM marketing.vendor_calls c JOIN marketing.vendor_requests r ON r.id = c.request_id
@@ -516,21 +517,32 @@ def unknown_before(connection: Connection, request: Request) -> set[str]:
         return {key for (key,) in cursor.fetchall()}
 
 
-def charged_since(connection: Connection, lost: Sequence[Request], charged_results: Sequence[str]) -> int:
-    """How many verifications were charged, as far as we know, since the oldest of the lost requests was reserved."""
+def charged_since(connection: Connection, lost: Sequence[Request], charged_results: Sequence[str]) -> int | None:
+    """How many verifications we know to be charged of those reserved together with the oldest lost one, or later.
+
+    None while others that may be charged too are under way: then a credit balance says nothing of the lost ones. Older
+    ones that another process settles meanwhile are not counted: that errs on the side of "the lost one was charged".
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT count(*) FROM marketing.vendor_calls c JOIN marketing.vendor_requests r ON r.id = c.request_id
-            WHERE r.vendor = (SELECT vendor FROM marketing.vendor_requests WHERE id = %(lost)s) AND c.state = 'settled'
-              AND c.response ->> 'result' = ANY (%(charged)s)
-              AND r.reserved_at >= (SELECT reserved_at FROM marketing.vendor_requests WHERE id = %(lost)s)
+            SELECT count(*) FILTER (WHERE c.state = 'settled' AND c.response ->> 'result' = ANY (%(charged)s)
+                       AND r.reserved_at >= (SELECT reserved_at FROM marketing.vendor_requests WHERE id = %(oldest)s)),
+                   bool_or(r.actual_usd IS NULL AND r.state IN ('sent', 'unknown') AND r.id <> ALL (%(lost)s::bigint[]))
+            FROM marketing.vendor_requests r JOIN marketing.vendor_calls c ON c.request_id = r.id
+            WHERE (r.vendor, r.environment) = (SELECT vendor, environment FROM marketing.vendor_requests WHERE id = %(oldest)s)
+              AND (r.reserved_at >= (SELECT reserved_at FROM marketing.vendor_requests WHERE id = %(oldest)s)
+                   OR r.state IN ('sent', 'unknown'))
             """,
-            {"lost": min(request.id for request in lost), "charged": list(charged_results)},
+            {
+                "oldest": min(request.id for request in lost),
+                "lost": [request.id for request in lost],
+                "charged": list(charged_results),
+            },
         )
         row = cursor.fetchone()
     assert row is not None
-    return int(row[0])
+    return None if row[1] else int(row[0])
 
 
 # -- holds and switches

@@ -114,11 +114,18 @@ class MillionVerifier:
         Balance before the oldest of them, minus balance now, minus what we know was charged since. Other users of the
         key make the difference larger, so that the error is on the side of "was charged".
         """
+        price = operations()[OPERATION].usd_per_item
         with transaction() as connection:
             known = ledger.charged_since(connection, lost, rules()["million_verifier"]["charged_results"])
+        if known is None:
+            with transaction() as connection:
+                for request in lost:
+                    ledger.mark_unknown(
+                        connection, request, "waits until nothing else is under way: then the balance tells"
+                    )
+            return
         before = min(lost, key=lambda request: request.id).body["credits"]
         charged = min(max(before - self.credits() - known, 0), len(lost))
-        price = operations()[OPERATION].usd_per_item
         with transaction() as connection:
             for request in lost:
                 if charged == 0:

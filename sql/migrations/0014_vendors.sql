@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS marketing.vendor_requests (
     holder          uuid NOT NULL,
     lease_until     timestamptz NOT NULL,
     error           text,
-    reserved_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    reserved_at     timestamptz NOT NULL DEFAULT now(),
     sent_at         timestamptz,
     ended_at        timestamptz,
     CONSTRAINT vendor_requests_sent CHECK (sent_at IS NOT NULL OR state IN ('reserved', 'refused')),
@@ -47,7 +47,7 @@ COMMENT ON COLUMN marketing.vendor_requests.run_id IS 'The Dagster run that firs
 COMMENT ON COLUMN marketing.vendor_requests.holder IS 'Token of the process that works on it: the fence';
 COMMENT ON COLUMN marketing.vendor_requests.lease_until IS 'Until then nobody else takes it up';
 COMMENT ON COLUMN marketing.vendor_requests.error IS 'Why it was refused or is unknown';
-COMMENT ON COLUMN marketing.vendor_requests.reserved_at IS 'When the money was set aside';
+COMMENT ON COLUMN marketing.vendor_requests.reserved_at IS 'When the money was set aside; the same for all that were reserved together';
 COMMENT ON COLUMN marketing.vendor_requests.sent_at IS 'Just before the first byte left';
 COMMENT ON COLUMN marketing.vendor_requests.ended_at IS 'When it was settled or refused';
 
