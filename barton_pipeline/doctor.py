@@ -84,20 +84,42 @@ def _roles(name: str) -> Finding:
 
 
 def _triggers(name: str) -> Finding:
+    declared = migrations.declared_triggers()
     with database.transaction() as connection:
         rows = reports.query(
             connection,
-            "SELECT tgname, tgenabled FROM pg_trigger WHERE tgfoid = to_regprocedure('marketing.raise_events()')",
+            """
+            SELECT tgname, tgenabled FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+            JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname IN ('intake', 'marketing') AND NOT t.tgisinternal
+            """,
         )
-    disabled = [row["tgname"] for row in rows if row["tgenabled"] == "D"]
-    if disabled or not rows:
+    enabled = {row["tgname"] for row in rows if row["tgenabled"] != "D"}
+    disabled = sorted({row["tgname"] for row in rows} & declared.keys() - enabled)
+    missing = sorted(declared.keys() - {row["tgname"] for row in rows})
+    if disabled or missing:
+        first = (disabled or missing)[0]
+        remedy = (
+            f"ALTER TABLE {declared[first][0]} ENABLE TRIGGER {first};" if disabled else f"psql -f {declared[first][1]}"
+        )
+        found = [
+            f"{word}: {', '.join(names)}" for word, names in (("disabled", disabled), ("missing", missing)) if names
+        ]
         return Finding(
-            name,
-            "error",
-            f"disabled: {', '.join(disabled) or 'all missing'}",
-            "ALTER TABLE … ENABLE TRIGGER …, or barton migrate.",
+            name, "error", "; ".join(found), f"{remedy} Rows that came meanwhile are queued within 5 minutes."
         )
-    return Finding(name, "ok", f"{len(rows)} event triggers enabled")
+    return Finding(name, "ok", f"{len(declared)} triggers enabled")
+
+
+def _views(name: str) -> Finding:
+    declared = migrations.declared_views()
+    with database.transaction() as connection:
+        rows = reports.query(
+            connection,
+            "SELECT schemaname || '.' || viewname AS name FROM pg_views WHERE schemaname IN ('intake', 'marketing')",
+        )
+    if missing := sorted(declared.keys() - {row["name"] for row in rows}):
+        return Finding(name, "error", f"missing: {', '.join(missing)}", f"psql -f {declared[missing[0]]}")
+    return Finding(name, "ok", f"{len(declared)} views")
 
 
 def _queue(name: str) -> Finding:
@@ -167,6 +189,7 @@ CHECKS: dict[str, Callable[[str], Finding]] = {
     "schema": _schema,
     "roles": _roles,
     "triggers": _triggers,
+    "views": _views,
     "event queue": _queue,
     "dagster": _dagster,
     "dns": _dns,

@@ -32,6 +32,8 @@ LEDGER = """
     COMMENT ON COLUMN marketing.schema_migrations.applied_at IS 'When';
     COMMENT ON COLUMN marketing.schema_migrations.applied_by IS 'Database user';
 """
+_TRIGGER = re.compile(r"CREATE OR REPLACE TRIGGER (\w+)\s[^;]*?\sON (\w+\.\w+)")
+_VIEW = re.compile(r"CREATE OR REPLACE VIEW (\w+\.\w+)")
 
 
 @dataclass(frozen=True)
@@ -170,3 +172,21 @@ def ensure_migrated(url: str | None = None) -> None:
     _check_ledger(have, migrations)
     if len(have) < len(migrations):
         migrate(url)
+
+
+def declared_triggers() -> dict[str, tuple[str, Path]]:
+    """Every trigger that the migrations make: name → (table, the last file that makes it)."""
+    return {
+        name: (table, migration.up)
+        for migration in available()
+        for name, table in _TRIGGER.findall(migration.up.read_text(encoding="utf-8"))
+    }
+
+
+def declared_views() -> dict[str, Path]:
+    """Every view that the migrations make: name → the last file that makes it."""
+    return {
+        name: migration.up
+        for migration in available()
+        for name in _VIEW.findall(migration.up.read_text(encoding="utf-8"))
+    }

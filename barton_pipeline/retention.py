@@ -45,7 +45,10 @@ def purge(connection: Connection) -> dict[str, int]:
 
     Two purges at once share the work: each skips the rows that the other has locked.
     """
-    return {kind: _purge(connection, kind) for kind in OLD}
+    deleted = {kind: _purge(connection, kind) for kind in OLD}
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT marketing.add_up_event_days()")
+    return deleted
 
 
 def _purge(connection: Connection, kind: str) -> int:
