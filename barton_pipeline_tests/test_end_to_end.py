@@ -86,6 +86,20 @@ def kill_run_worker(port: int, batch: str) -> None:
     os.kill(worker["pid"], signal.SIGKILL)
 
 
+def statuses(port: int, batch: str) -> list[str]:
+    """How the batch's pipeline runs stand, in alphabetical order."""
+    tag = {"key": "dagster/partition", "value": batch}
+    return sorted(run["status"] for run in runs(port) if tag in run["tags"] and run["jobName"] == "pipeline_job")
+
+
+def cancel_run(port: int, batch: str) -> None:
+    """What the Terminate button of the UI does."""
+    tag = {"key": "dagster/partition", "value": batch}
+    (run,) = [run["runId"] for run in runs(port) if run["status"] == "STARTED" and tag in run["tags"]]
+    answer = graphql(port, f'mutation {{ terminateRun(runId: "{run}") {{ __typename }} }}')
+    assert answer["terminateRun"]["__typename"] == "TerminateRunSuccess", answer
+
+
 def settled(db, batch: str) -> bool:
     return db.value(
         "SELECT count(*) > 0 AND bool_and(status = 'processed') FROM marketing.pipeline_events WHERE import_batch_id = %s",
@@ -127,7 +141,7 @@ def test_a_row_becomes_scores_and_a_restart_keeps_everything(db, tmp_path: Path)
         assert before < {run["runId"] for run in runs(port)}, "the history did not survive the restart"
 
 
-def test_a_killed_worker_and_a_failing_batch_do_no_harm(db, tmp_path: Path) -> None:
+def test_a_killed_worker_and_a_cancelled_run_do_no_harm(db, tmp_path: Path) -> None:
     log = tmp_path / "dagster.log"
     with dagster_dev(log) as port:
         # the run of this batch waits for a lock that we hold, and is killed there
@@ -142,18 +156,21 @@ def test_a_killed_worker_and_a_failing_batch_do_no_harm(db, tmp_path: Path) -> N
                 "the run did not reach its first stage",
             )
             kill_run_worker(port, "KILLED")
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('barton.batch:CANCELLED', 0))")
+            db.execute(INSERT.format(n=5, batch="CANCELLED"))
+            wait_for(lambda: statuses(port, "CANCELLED") == ["STARTED"], 60, "the run to cancel did not start")
+            cancel_run(port, "CANCELLED")
             db.execute(INSERT.format(n=4, batch="HEALTHY"))
             wait_for(lambda: settled(db, "HEALTHY"), 90, "a stuck batch delayed a healthy one")
+            # blocked in SQL it does not hear the signal: it is killed after the grace time
+            wait_for(lambda: "CANCELED" in statuses(port, "CANCELLED"), 90, "the cancelled run goes on")
         wait_for(
             lambda: settled(db, "KILLED"), 120, f"the killed batch was not taken up again: {log.read_text()[-3000:]}"
         )
-
-        def ended() -> list[str]:
-            tag = {"key": "dagster/partition", "value": "KILLED"}
-            return sorted(
-                run["status"] for run in runs(port) if tag in run["tags"] and run["jobName"] == "pipeline_job"
-            )
-
-        wait_for(lambda: ended() == ["FAILURE", "SUCCESS"], 30, f"runs of the killed batch: {ended()}")
-    assert db.value("SELECT count(*) FROM marketing.company_master") == 2
+        wait_for(lambda: statuses(port, "KILLED") == ["FAILURE", "SUCCESS"], 30, f"runs: {statuses(port, 'KILLED')}")
+        wait_for(lambda: settled(db, "CANCELLED"), 120, "the cancelled batch was not taken up again")
+        wait_for(
+            lambda: sorted(statuses(port, "CANCELLED")) == ["CANCELED", "SUCCESS"], 30, f"{statuses(port, 'CANCELLED')}"
+        )
+    assert db.value("SELECT count(*) FROM marketing.company_master") == 3
     assert db.value("SELECT max(attempts) FROM marketing.pipeline_events WHERE event_type = 'company_created'") == 2

@@ -22,6 +22,7 @@ from barton_pipeline.instance.launcher import WORKER_TAG
 pytestmark = pytest.mark.slow
 
 CODE = """
+import signal
 import time
 from pathlib import Path
 import dagster as dg
@@ -31,6 +32,9 @@ WORD = (Path(__file__).parent / "word.txt").read_text()
 
 @dg.op
 def work(context):
+    if (Path(__file__).parent / "deaf").exists():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     context.log.info(f"version {{VERSION}} word {{WORD}}")
     while (Path(__file__).parent / "hold").exists():
         time.sleep(0.05)
@@ -189,3 +193,29 @@ def test_without_a_pool_every_run_gets_a_fresh_process(site: Site) -> None:
     assert [site.ended(run) for run in runs] == ["SUCCESS", "SUCCESS"]
     assert site.worker(runs[0]) != site.worker(runs[1])
     wait_for(lambda: not workers(), "a worker is waiting although pool_size is 0")
+
+
+def test_more_runs_than_idle_workers_each_run_once_in_a_process_of_their_own(site: Site) -> None:
+    site.launch()
+    site.ready(1)
+    hold = site.folder / "hold"
+    hold.touch()
+    runs = [site.launch() for _ in range(4)]
+    for run in runs:
+        wait_for(lambda run=run: site.said(run, "version 1"), "a run did not start while others were running")
+    assert len({site.worker(run) for run in runs}) == 4
+    hold.unlink()
+    assert [site.ended(run) for run in runs] == ["SUCCESS"] * 4
+    for run in runs:
+        assert sum("version 1" in message for message in site.messages(run)) == 1
+
+
+def test_a_worker_that_does_not_hear_is_killed_after_the_grace_time(site: Site) -> None:
+    (site.folder / "deaf").touch()
+    (site.folder / "hold").touch()
+    run = site.launch()
+    wait_for(lambda: site.said(run, "version 1"), "the run did not start")
+    worker = site.worker(run)
+    assert site.instance.run_launcher.terminate(run)
+    assert site.ended(run) == "CANCELED"
+    wait_for(lambda: not psutil.pid_exists(worker), "the deaf worker is still there")
