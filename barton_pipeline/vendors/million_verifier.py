@@ -127,14 +127,15 @@ class MillionVerifier:
         before = min(lost, key=lambda request: request.id).body["credits"]
         charged = min(max(before - self.credits() - known, 0), len(lost))
         with transaction() as connection:
-            for request in lost:
+            # which of them were charged nobody knows; the sum is what counts
+            for place, request in enumerate(lost):
                 if charged == 0:
                     ledger.refuse(connection, request, "the vendor's credit balance shows that it was not charged")
                 else:
                     message = (
                         f"{charged} of {len(lost)} lost verifications were charged; the answer cannot be had again"
                     )
-                    ledger.mark_unknown(connection, request, message, actual_usd=price * charged / len(lost))
+                    ledger.mark_unknown(connection, request, message, actual_usd=price if place < charged else Decimal(0))
 
     # -- bulk
 
