@@ -269,6 +269,18 @@ def test_a_vendor_in_trouble_is_explained_and_the_batch_goes_on_later(
         assert ledger_usd(db, vendor) == charged_usd(sandbox, vendor) > 0
 
 
+@pytest.mark.parametrize("single_below", [1, 10**9])
+def test_no_more_addresses_are_sent_than_there_are_credits(db, sandbox, monkeypatch, single_below: int) -> None:
+    monkeypatch.setitem(
+        settings.rules(), "million_verifier", {**settings.rules()["million_verifier"], "single_below": single_below}
+    )
+    sandbox.settings.credits = 7
+    with_profiles(db, "B1", 10)
+    run_stages("B1")
+    assert charged_usd(sandbox, "million_verifier") == ledger_usd(db, "million_verifier") == 7 * Decimal("0.0037")
+    assert "no credits left" in db.value("SELECT message FROM marketing.vendor_holds WHERE operation = 'verify_email'")
+
+
 def test_a_vendor_that_is_down_costs_nothing(db, sandbox) -> None:
     with_profiles(db, "B1", 3)
     sandbox.stop()

@@ -20,7 +20,7 @@ from barton_pipeline.vendors.apify import Apify, actor_input
 from barton_pipeline.vendors.ledger import Buyer, Input, Request, Reservation
 from barton_pipeline.vendors.million_verifier import MillionVerifier
 from barton_pipeline.vendors.settings import Access, Operation, access, operations, rules
-from barton_pipeline.vendors.wire import VendorError
+from barton_pipeline.vendors.wire import Refused, VendorError
 
 Client = Apify | MillionVerifier
 
@@ -124,17 +124,19 @@ class Shopping:
             return ledger.reserve(connection, operation, reached.environment, inputs, buyer, **options)
 
     def _verification_options(self, client: MillionVerifier, wanted: int) -> dict[str, Any]:
-        """Few addresses go one by one, many as a file; the credits are read first and kept for reconciliation."""
+        """Few addresses go one by one, many as a file; never more than there are credits, which are kept for reconciliation."""
         credits = client.credits()
-        if credits < wanted:
-            self.notes["credits"] = f"{credits} credits are left for {wanted} addresses"
+        if credits == 0:
+            raise Refused("MillionVerifier has no credits left: buy some; the batch goes on by itself")
         settings = rules()["million_verifier"]
         if wanted >= settings["single_below"]:
-            return {"body": lambda keys: {"mode": "bulk", "credits": credits}}
+            limit = min(credits, operations()["verify_email"].inputs_per_request)
+            at_once = {"at_once": 1} if credits < wanted else {}
+            return {"body": lambda keys: {"mode": "bulk", "credits": credits}, "inputs_per_request": limit, **at_once}
         return {
             "body": lambda keys: {"mode": "single", "credits": credits},
             "inputs_per_request": 1,
-            "at_once": settings["single_reserved"],
+            "at_once": min(credits, settings["single_reserved"]),
         }
 
     def _write_holds(self, operation: Operation, last: Reservation, trouble: str) -> None:

@@ -67,7 +67,6 @@ class Request:
     body: dict[str, Any]
     reference: str | None
     estimated_usd: Decimal
-    import_batch_id: str | None
     inputs: tuple[str, ...]
 
 
@@ -85,9 +84,7 @@ class Reservation:
     """What came of asking to reserve: requests to send now, and how the other inputs stand."""
 
     requests: list[Request] = field(default_factory=list)
-    answered: int = 0
     in_flight: int = 0
-    lost: int = 0
     held: int = 0
     reason: str = ""
     message: str = ""
@@ -137,7 +134,7 @@ def reserve(
 
 
 def standing(connection: Connection, operation: Operation, environment: str, inputs: Sequence[Input]) -> Reservation:
-    """How the inputs stand: answered, in flight, lost, and ``held``, those that would have to be bought now."""
+    """How the inputs stand: ``in_flight``, and ``held``, those that would have to be bought now; the rest is answered or lost."""
     with connection.cursor(cursor_factory=RealDictCursor) as cursor:
         reservation, wanted = _not_answered(cursor, operation, environment, inputs)
     reservation.held = len(wanted)
@@ -159,7 +156,7 @@ def _refuse_mixing(cursor: RealDictCursor, environment: str) -> None:
 def _not_answered(
     cursor: RealDictCursor, operation: Operation, environment: str, inputs: Sequence[Input]
 ) -> tuple[Reservation, list[tuple[Input, int]]]:
-    """The inputs to buy with their freshness windows; the others are counted."""
+    """The inputs to buy with their freshness windows; those on their way are counted."""
     known = _latest_calls(cursor, operation, environment, [item.key for item in inputs])
     reservation, wanted = Reservation(), []
     for item in {item.key: item for item in inputs}.values():
@@ -170,11 +167,7 @@ def _not_answered(
             wanted.append((item, call["freshness_window"]))
         elif call["aged"]:
             wanted.append((item, call["freshness_window"] + 1))
-        elif call["state"] == "settled":
-            reservation.answered += 1
-        elif call["state"] == "unknown" and not call["open"]:
-            reservation.lost += 1
-        else:
+        elif call["open"]:
             reservation.in_flight += 1
     return reservation, wanted
 
@@ -185,7 +178,7 @@ def _latest_calls(
     cursor.execute(
         """
         SELECT DISTINCT ON (c.input_key) c.input_key, c.state, c.freshness_window,
-               c.state = 'unknown' AND r.actual_usd IS NULL AS open,
+               c.state IN ('reserved', 'sent') OR c.state = 'unknown' AND r.actual_usd IS NULL AS open,
                CASE c.state WHEN 'settled' THEN c.fresh_until <= now()
                     WHEN 'unknown' THEN r.sent_at + make_interval(days => %s) <= now() ELSE false END AS aged
         FROM marketing.vendor_calls c JOIN marketing.vendor_requests r ON r.id = c.request_id
@@ -316,7 +309,7 @@ def _insert_request(
 
 
 def _request(row: Mapping[str, Any], inputs: Sequence[str]) -> Request:
-    same = ("id", "operation", "environment", "state", "body", "reference", "estimated_usd", "import_batch_id")
+    same = ("id", "operation", "environment", "state", "body", "reference", "estimated_usd")
     return Request(request_key=str(row["request_key"]), inputs=tuple(inputs), **{name: row[name] for name in same})
 
 

@@ -135,7 +135,9 @@ class MillionVerifier:
                     message = (
                         f"{charged} of {len(lost)} lost verifications were charged; the answer cannot be had again"
                     )
-                    ledger.mark_unknown(connection, request, message, actual_usd=price if place < charged else Decimal(0))
+                    ledger.mark_unknown(
+                        connection, request, message, actual_usd=price if place < charged else Decimal(0)
+                    )
 
     # -- bulk
 
