@@ -190,9 +190,10 @@ def status(batch: str | None, json_output: bool) -> None:
         return
     with database.transaction() as connection:
         found = {"batches": reports.batches(connection), "queue": reports.queue(connection)}
+        health = reports.queue_health(connection)
         open_errors = len(reports.errors(connection, limit=1000))
     if json_output:
-        _print_json({**found, "open_errors": open_errors})
+        _print_json({**found, "queue_health": health, "open_errors": open_errors})
         return
     print_rows(
         "Batches",
@@ -200,6 +201,12 @@ def status(batch: str | None, json_output: bool) -> None:
         ["batch", "state", "rows", "rejected", "companies", "slots", "targets", "last_stage"],
     )
     print_rows("Pending events", found["queue"], ["event_type", "pending_count", "oldest_age_minutes"])
+    console.print(
+        f"Queue: {health['pending']:,} pending (oldest {health['oldest_pending_minutes']:.1f} min), {health['processing']:,} being "
+        f"worked on, {health['retrying']:,} to be retried, {health['dead_letters']:,} dead letters; last hour "
+        f"{health['created_last_hour']:,} created, {health['of_these_processed']:,} of them processed in "
+        f"{health['mean_seconds_to_process']:.1f} s (mean)"
+    )
     console.print(f"Open errors: {open_errors}{' (barton errors)' if open_errors else ''}")
 
 

@@ -4,15 +4,17 @@ The rules of the queue are in ``event_queue``; here is only what needs Dagster: 
 """
 
 import contextlib
+import json
 import threading
 import time
+from typing import Any
 
 import dagster as dg
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline import event_queue
-from barton_pipeline.assets.materialize import LEASE_TAG
+from barton_pipeline import event_queue, reports
+from barton_pipeline.assets.materialize import LEASE_TAG, OWNER
 from barton_pipeline.batches import add_batch
 from barton_pipeline.checks import ALL_CHECKS
 from barton_pipeline.database import connect
@@ -23,6 +25,14 @@ from barton_pipeline.vendors import ledger
 
 # A batch of this many rows gets priority 0; each tenfold fewer rows one more, so small new batches go first.
 BULK_ROWS = 100_000
+event_queue_asset = dg.AssetSpec(
+    "event_queue",
+    description="marketing.pipeline_events: what waits, is retried and is dead. Observed every five minutes, when it has changed.",
+    group_name="operations",
+    owners=[OWNER],
+    kinds={"postgres"},
+    metadata={"dagster/table_name": "marketing.pipeline_events"},
+)
 # A failed connection is tried again on the next tick; the table is polled meanwhile.
 _listener_lock = threading.Lock()
 _listener: list[Connection] = []
@@ -155,9 +165,19 @@ def reconciler_sensor(context: dg.SensorEvaluationContext, database: Database) -
     with database.transaction() as connection:
         missed = event_queue.reconcile(connection)
         waited = ledger.wake_holds(connection)
+        health = reports.queue_health(connection)
+    _observe_queue(context, health)
     if not missed and not waited:
         return dg.SkipReason("Every row is judged or announced by an event, and no batch may go on buying.")
     return dg.SkipReason(f"Queued: rows without events {missed or 'none'}; waited for a vendor {waited or 'none'}.")
+
+
+def _observe_queue(context: dg.SensorEvaluationContext, health: dict[str, Any]) -> None:
+    """Report the queue's numbers as an observation of its asset, which Dagster plots; not when nothing has changed."""
+    seen = json.dumps(health)
+    if seen != context.cursor:
+        context.instance.report_runless_asset_event(dg.AssetObservation(event_queue_asset.key, metadata=health))
+        context.update_cursor(seen)
 
 
 @dg.run_status_sensor(

@@ -14,7 +14,9 @@ from barton_pipeline.checks import RULES
 from barton_pipeline.definitions import defs
 from barton_pipeline.event_queue import Claim
 from barton_pipeline.instance.storage import BartonStorage
+from barton_pipeline.resources import Database
 from barton_pipeline.stages import STAGES, stages_from
+from barton_pipeline_tests.builders import insert_companies
 
 PROJECT = Path(__file__).parent.parent
 
@@ -44,6 +46,26 @@ def test_jobs_and_sensors() -> None:
     assert {*STAGES, *(f"{rule.asset}_{rule.name}" for rule in RULES)} == names
     for sensor in defs.sensors or []:
         assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
+
+
+def test_the_queue_is_an_asset_whose_numbers_are_observed_when_they_change(db) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def tick(cursor: str | None) -> str | None:
+            context = dg.build_sensor_context(instance, cursor=cursor, resources={"database": Database()})
+            return sensors.reconciler_sensor.evaluate_tick(context).cursor
+
+        def observed() -> list[dg.AssetObservation]:
+            records = instance.fetch_observations(sensors.event_queue_asset.key, limit=10).records
+            return [record.event_log_entry.asset_observation for record in records]
+
+        cursor = tick(tick(None))
+        assert len(observed()) == 1, "nothing has changed in between"
+        insert_companies(db, "B1", 3)
+        tick(cursor)
+        assert len(observed()) == 2
+        newest = {name: value.value for name, value in observed()[0].metadata.items()}
+        assert (newest["pending"], newest["dead_letters"], newest["created_last_hour"]) == (3, 0, 3)
 
 
 def test_heavy_libraries_stay_off_the_run_path() -> None:
