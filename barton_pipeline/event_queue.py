@@ -140,7 +140,11 @@ DUE = "(available_at <= now() OR available_at > now() + make_interval(secs => 2 
 
 
 def ready_batches(connection: Connection, limit: int) -> list[ReadyBatch]:
-    """Batches that have pending events, are due, and have no run at work; oldest event first."""
+    """Batches that have pending events, are due, and have no run at work.
+
+    Few rows before many, so that a row of somebody who waits does not stand behind a hundred files; a minute of waiting
+    counts as much as a tenth of the rows, so that nobody waits for ever.
+    """
     rows = _rows(
         connection,
         f"""
@@ -153,14 +157,14 @@ def ready_batches(connection: Connection, limit: int) -> list[ReadyBatch]:
         )
         SELECT b.import_batch_id, due.rows, due.attempts
         FROM batches b CROSS JOIN LATERAL (
-            SELECT min(e.id) AS first_id, sum(e.n_rows)::bigint AS rows, max(e.attempts) AS attempts
+            SELECT min(e.id) AS first_id, min(e.created_at) AS since, sum(e.n_rows)::bigint AS rows, max(e.attempts) AS attempts
             FROM marketing.pipeline_events e JOIN marketing.event_routes r USING (event_type)
             WHERE e.status = 'pending' AND e.import_batch_id = b.import_batch_id AND {DUE} AND r.entry_stage IS NOT NULL
         ) AS due
         WHERE b.import_batch_id IS NOT NULL AND due.first_id IS NOT NULL
           AND NOT EXISTS (SELECT FROM marketing.pipeline_events busy
                           WHERE busy.status = 'processing' AND busy.import_batch_id = b.import_batch_id)
-        ORDER BY due.first_id LIMIT %(limit)s
+        ORDER BY length(due.rows::text) - extract(epoch FROM now() - due.since) / 60, due.first_id LIMIT %(limit)s
         """,
         limit=limit,
         cap=settings().backoff_cap_seconds,

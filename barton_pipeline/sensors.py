@@ -16,7 +16,7 @@ from psycopg2.extensions import connection as Connection
 from barton_pipeline import event_queue, reports
 from barton_pipeline.assets.materialize import LEASE_TAG, OWNER
 from barton_pipeline.batches import add_batch
-from barton_pipeline.checks import ALL_CHECKS
+from barton_pipeline.checks import ALL_CHECKS, EXPECTATIONS_KIND, KIND_TAG
 from barton_pipeline.database import connect
 from barton_pipeline.jobs import expectations_job, pipeline_job
 from barton_pipeline.resources import Database
@@ -196,7 +196,7 @@ def expectations_sensor(context: dg.RunStatusSensorContext) -> dg.RunRequest | d
     return dg.RunRequest(
         run_key=context.dagster_run.run_id,
         # after every batch that waits, and one at a time (dagster.yaml): each imports Great Expectations for seconds
-        tags={PARTITION_NAME_TAG: partition, "dagster/priority": "-10", "barton/kind": "expectations"},
+        tags={PARTITION_NAME_TAG: partition, "dagster/priority": "-10", KIND_TAG: EXPECTATIONS_KIND},
     )
 
 

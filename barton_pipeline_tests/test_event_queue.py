@@ -280,3 +280,18 @@ def test_unknown_batches_are_named(db) -> None:
         event_queue.check_known_batch(connection, "NOBODY")
     with pytest.raises(psycopg2.errors.CheckViolation):
         db.execute("INSERT INTO intake.company_raw_intake (company, import_batch_id) VALUES ('x', 'not a key!')")
+
+
+def test_few_rows_go_before_many_and_nobody_waits_for_ever(db) -> None:
+    def order() -> list[str]:
+        with transaction() as connection:
+            return [batch.import_batch_id for batch in event_queue.ready_batches(connection, 10)]
+
+    insert_companies(db, "FILE", 500)
+    insert_companies(db, "ROW", 1)
+    insert_companies(db, "ROW-LATER", 1)
+    assert order() == ["ROW", "ROW-LATER", "FILE"]
+    db.execute(
+        "UPDATE marketing.pipeline_events SET created_at = now() - interval '3 minutes' WHERE import_batch_id = 'FILE'"
+    )
+    assert order() == ["FILE", "ROW", "ROW-LATER"]

@@ -45,7 +45,7 @@ def drained(url: str, prefix: str, seconds: float = 900) -> None:
                 AND import_batch_id LIKE %s LIMIT 1""",
                 (f"{prefix}%",),
             )
-            return None if cursor.fetchone() else 1.0
+            return 1.0 if cursor.fetchone() is None else None
 
     wait(nothing_open, seconds)
 

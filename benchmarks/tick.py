@@ -69,7 +69,10 @@ def main() -> None:
                 cursor.execute("VACUUM ANALYZE marketing.pipeline_events")
             connection.autocommit = False
             first, later = seconds(lambda: tick(connection)), [seconds(lambda: tick(connection)) for _ in range(3)]
-        print(f"tick that claims 25 batches of {pending // 100} events beside {processed:,} processed: {first:.3f} s")
+        batches = event_queue.settings().batches_per_tick
+        print(
+            f"tick that claims {batches} batches of {pending // 100} events beside {processed:,} processed: {first:.3f} s"
+        )
         print("the next ones: " + ", ".join(f"{one:.3f} s" for one in later))
 
 
