@@ -55,9 +55,7 @@ def run(console: Console, exit_when_done: bool, port: int | None, timeout: float
             cli.print_batch(batch)
             with database.transaction() as connection:
                 cli.print_targets(reports.targets(connection, batch))
-                cli.print_rows(
-                    "What the (sandbox) money brought", [bought := spending.yields(connection, batch)], list(bought)
-                )
+                cli.print_yield(spending.yields(connection, batch))
             console.print(f"\nDagster UI: [link]http://127.0.0.1:{port}[/link]")
             if not exit_when_done:
                 console.print("Ctrl-C stops it; the data stays, and `dagster dev` shows it again.")
