@@ -125,7 +125,9 @@ class MillionVerifier:
                     )
             return
         before = min(lost, key=lambda request: request.id).body["credits"]
-        charged = min(max(before - self.credits() - known, 0), len(lost))
+        missing = before - self.credits() - known
+        # more than there should be: somebody bought credits meanwhile, and the balance tells nothing
+        charged = len(lost) if missing < 0 else min(missing, len(lost))
         with transaction() as connection:
             # which of them were charged nobody knows; the sum is what counts
             for place, request in enumerate(lost):
