@@ -11,6 +11,7 @@ import sys
 import time
 import warnings
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,7 @@ def demo(exit_when_done: bool, port: int | None, timeout: int) -> None:
 @click.option("--batch", help="Import batch key [default: made from today's date and the file's name].")
 @click.option(
     "--kind",
-    type=click.Choice(["companies", "people", "signals"]),
+    type=click.Choice(["companies", "people", "signals", "outcomes"]),
     help="What the rows are [default: from the header].",
 )
 @as_json
@@ -313,6 +314,99 @@ def errors(batch: str | None, resolve_id: int | None, notes: str | None, limit: 
         found,
         ["id", "severity", "event_type", "import_batch_id", "error_message", "created_at"],
     )
+
+
+@barton.command()
+@click.argument("company")
+@click.option("--as-of", "as_of", help="Moment, ISO 8601 with a time zone or a date (UTC) [default: now].")
+@as_json
+def explain(company: str, as_of: str | None, json_output: bool) -> None:
+    """Show both scores of COMPANY (ID, domain or name) and what they are made of, as of any moment."""
+    from barton_pipeline.scoring import explain as explanation
+
+    moment = _moment(as_of)
+    with database.transaction() as connection:
+        found = explanation.explain(connection, explanation.find_company(connection, company), moment)
+    if json_output:
+        _print_json(found)
+        return
+    console.print(
+        f"{found['company_name']} ({found['domain']}, {found['company_id']}) as of {found['as_of']:%Y-%m-%d %H:%M %Z}",
+        markup=False,
+    )
+    ple, bit = found["ple"], found["bit"]
+    chance = f", chance to convert {ple['p_convert']:.1%}" if ple["p_convert"] is not None else ""
+    reasons = [{"label": "the average company", "share": ple["base"]}] if ple["base"] else []
+    print_rows(f"PLE {ple['score']:.4f} by {ple['version']}{chance}", [*reasons, *ple["reasons"]], ["share", "label"])
+    print_rows(
+        f"BIT {bit['score']:.4f} by {found['rules_version']}", bit["reasons"], ["share", "label", "n", "last_at"]
+    )
+    for name, stored in found["stored"].items():
+        if stored:
+            console.print(
+                f"{name.upper()} kept {stored['calculated_at']:%Y-%m-%d %H:%M}: {stored['score']:.4f} ({stored['version']})",
+                style="dim",
+            )
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(
+            f"--as-of {text!r} is not a moment; write it like 2026-11-01 or 2026-11-01T09:30+00:00."
+        ) from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+@barton.command()
+@click.option("--retire", is_flag=True, help="Take the published model back; the rubric scores again.")
+@click.option("--rescore", is_flag=True, help="Score every company again now instead of tonight.")
+@as_json
+def learn(retire: bool, rescore: bool, json_output: bool) -> None:
+    """Learn PLE from recorded outcomes; publish the model if it beats the present one (docs/learning.md)."""
+    from barton_pipeline.scoring import models, rescoring, training
+
+    found: dict[str, Any] = {}
+    with database.transaction() as connection:
+        if retire:
+            found["retired"] = models.retire(connection)
+        else:
+            found["training_set"] = training.build(connection)
+            version, outcome, card = training.learn(connection)
+            found |= {"version": version, "published": outcome.publish, "report": outcome.report}
+    if rescore:
+        found["rescored"] = rescoring.rescore("manual")
+    if json_output:
+        _print_json(found)
+        return
+    if retire:
+        console.print(f"{found['retired'] or 'No model'} is retired; the rubric scores.")
+    else:
+        from rich.markdown import Markdown
+
+        console.print(Markdown(card))
+    if rescore:
+        console.print(
+            f"{found['rescored']['companies']:,} companies scored again in {found['rescored']['seconds']:.1f} s."
+        )
+
+
+@barton.command("receive-signals")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; put TLS in front of any other."
+)
+@click.option("--port", default=8098, show_default=True, type=click.IntRange(1, 65535))
+def receive_signals(host: str, port: int) -> None:
+    """Take buyer-intent signals by HTTP: POST /signals with the bearer token BARTON_SIGNALS_TOKEN (docs/signals.md)."""
+    import uvicorn
+
+    from barton_pipeline.intake.signal_endpoint import application
+
+    migrations.ensure_migrated()
+    uvicorn.run(application(), host=host, port=port, log_level="warning")
 
 
 @barton.command()

@@ -5,8 +5,9 @@ from typing import Any
 import dagster as dg
 
 from barton_pipeline.assets import ALL_ASSETS
+from barton_pipeline.assets.ple_learning import LEARNING_ASSETS
 from barton_pipeline.checks import ALL_CHECKS, EXPECTATION_CHECKS
-from barton_pipeline.jobs import expectations_job, pipeline_job, retention_job, retention_schedule
+from barton_pipeline.jobs import ALL_JOBS, ALL_SCHEDULES
 from barton_pipeline.resources import Database
 from barton_pipeline.sensors import ALL_SENSORS, event_queue_asset
 
@@ -14,10 +15,10 @@ from barton_pipeline.sensors import ALL_SENSORS, event_queue_asset
 def build_definitions(**resources: Any) -> dg.Definitions:
     """The project's definitions; ``resources`` override the defaults by key (``database``)."""
     return dg.Definitions(
-        assets=[*ALL_ASSETS, event_queue_asset],
+        assets=[*ALL_ASSETS, *LEARNING_ASSETS, event_queue_asset],
         asset_checks=[*ALL_CHECKS, *EXPECTATION_CHECKS],
-        jobs=[pipeline_job, expectations_job, retention_job],
-        schedules=[retention_schedule],
+        jobs=ALL_JOBS,
+        schedules=ALL_SCHEDULES,
         sensors=ALL_SENSORS,
         resources={"database": Database(), **resources},
         executor=dg.in_process_executor,

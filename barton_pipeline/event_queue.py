@@ -298,10 +298,10 @@ def finish(connection: Connection, lease_token: str, import_batch_id: str, stage
             """
             UPDATE marketing.pipeline_events e
             SET status = 'processed', processed_at = now()
-            FROM marketing.event_routes r JOIN marketing.pipeline_stages s ON s.stage = r.entry_stage
+            FROM marketing.event_routes r LEFT JOIN marketing.pipeline_stages s ON s.stage = r.entry_stage
             WHERE r.event_type = e.event_type AND e.status = 'pending' AND e.import_batch_id = %(batch)s
               AND e.raised_by = %(token)s
-              AND s.position <= (SELECT position FROM marketing.pipeline_stages WHERE stage = %(stage)s)
+              AND (r.entry_stage IS NULL OR s.position <= (SELECT position FROM marketing.pipeline_stages WHERE stage = %(stage)s))
             """,
             {"token": lease_token, "batch": import_batch_id, "stage": stage},
         )
@@ -386,6 +386,9 @@ def reconcile(connection: Connection) -> list[str]:
             WHERE outcome IS NULL AND updated_at < now() - make_interval(secs => %(age)s) GROUP BY 1
             UNION ALL
             SELECT import_batch_id, 'bit_scores', count(*) FROM intake.signals_raw_intake
+            WHERE outcome IS NULL AND created_at < now() - make_interval(secs => %(age)s) GROUP BY 1
+            UNION ALL
+            SELECT import_batch_id, 'ple_scores', count(*) FROM intake.outcomes_raw_intake
             WHERE outcome IS NULL AND created_at < now() - make_interval(secs => %(age)s) GROUP BY 1
         )
         SELECT DISTINCT ON (import_batch_id) import_batch_id, stage, rows
@@ -498,6 +501,7 @@ def check_known_batch(connection: Connection, import_batch_id: str) -> None:
         SELECT 1 WHERE EXISTS (SELECT FROM intake.company_raw_intake WHERE import_batch_id = %(batch)s)
             OR EXISTS (SELECT FROM intake.people_raw_intake WHERE import_batch_id = %(batch)s)
             OR EXISTS (SELECT FROM intake.signals_raw_intake WHERE import_batch_id = %(batch)s)
+            OR EXISTS (SELECT FROM intake.outcomes_raw_intake WHERE import_batch_id = %(batch)s)
         """,
         batch=import_batch_id,
     )

@@ -1,12 +1,14 @@
-"""The jobs and their schedule. All run in one process: an interpreter per step would triple the time of a batch of 262."""
+"""The jobs and their schedules. All run in one process: an interpreter per step would triple the time of a batch of 262."""
 
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
 
 from barton_pipeline import retention
 from barton_pipeline.assets import ALL_ASSETS
+from barton_pipeline.assets.ple_learning import LEARNING_ASSETS
 from barton_pipeline.batches import import_batches
 from barton_pipeline.checks import EXPECTATION_CHECKS
 from barton_pipeline.resources import Database
@@ -66,3 +68,44 @@ retention_schedule = dg.ScheduleDefinition(
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Every night.",
 )
+
+
+learning_job = dg.define_asset_job(
+    "learning_job",
+    selection=dg.AssetSelection.assets(*LEARNING_ASSETS),
+    executor_def=dg.in_process_executor,
+    description="Builds PLE's training set, learns a model and publishes it if it has earned that.",
+)
+
+
+@dg.op(description="Scores every company again: evidence decays, and new rules or a new model concern everybody.")
+def score_everybody(context: dg.OpExecutionContext) -> None:
+    """The counts are the op's metadata."""
+    from barton_pipeline.scoring import rescoring
+
+    counts = rescoring.rescore("schedule" if "dagster/schedule_name" in context.run.tags else "manual")
+    context.log.info("%s", counts)
+    context.add_output_metadata(counts)
+
+
+@dg.job(executor_def=dg.in_process_executor, description="Scores every company again and raises the drift alarm.")
+def rescore_job() -> None:
+    """One op; see there."""
+    score_everybody()
+
+
+rescore_schedule = dg.ScheduleDefinition(
+    job=rescore_job,
+    cron_schedule="30 4 * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every night, after the weekly learning.",
+)
+learning_schedule = dg.ScheduleDefinition(
+    job=learning_job,
+    cron_schedule="45 3 * * 0",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every Sunday.",
+)
+_Job = dg.JobDefinition | UnresolvedAssetJobDefinition
+ALL_JOBS: list[_Job] = [pipeline_job, expectations_job, retention_job, learning_job, rescore_job]
+ALL_SCHEDULES = [retention_schedule, learning_schedule, rescore_schedule]

@@ -39,6 +39,8 @@ KEPT = (
     "marketing.bit_results",
     "marketing.ple_results",
     "marketing.sniper_targets",
+    "marketing.outcomes",
+    "marketing.ple_training_examples",
 )
 SHOWN = 5
 
@@ -139,7 +141,8 @@ def _batches(connection: Connection) -> list[str]:
                 SELECT import_batch_id, min(created_at) AS arrived FROM intake.company_raw_intake GROUP BY 1
                 UNION ALL SELECT import_batch_id, min(created_at) FROM intake.people_raw_intake
                           WHERE vendor_call_id IS NULL GROUP BY 1
-                UNION ALL SELECT import_batch_id, min(created_at) FROM intake.signals_raw_intake GROUP BY 1) AS intake
+                UNION ALL SELECT import_batch_id, min(created_at) FROM intake.signals_raw_intake GROUP BY 1
+                UNION ALL SELECT import_batch_id, min(created_at) FROM intake.outcomes_raw_intake GROUP BY 1) AS intake
             GROUP BY 1 ORDER BY min(arrived), 1
             """
         )
@@ -191,7 +194,7 @@ def _put_back(connection: Connection) -> None:
     with connection.cursor() as cursor:
         for table in KEPT:
             cursor.execute(f"DELETE FROM {table}")
-            identity = "" if table.endswith("sniper_targets") else "OVERRIDING SYSTEM VALUE"
+            identity = "" if table.endswith(("sniper_targets", "examples")) else "OVERRIDING SYSTEM VALUE"
             cursor.execute(f"INSERT INTO {table} {identity} SELECT * FROM pg_temp.before_{_plain(table)}")
         cursor.execute(
             """

@@ -65,7 +65,8 @@ def batch_keys(connection: Connection) -> list[str]:
         SELECT import_batch_id FROM (
             SELECT import_batch_id, created_at FROM intake.company_raw_intake
             UNION ALL SELECT import_batch_id, created_at FROM intake.people_raw_intake
-            UNION ALL SELECT import_batch_id, created_at FROM intake.signals_raw_intake) AS arrived
+            UNION ALL SELECT import_batch_id, created_at FROM intake.signals_raw_intake
+            UNION ALL SELECT import_batch_id, created_at FROM intake.outcomes_raw_intake) AS arrived
         GROUP BY import_batch_id ORDER BY min(created_at), import_batch_id
         """,
     )

@@ -143,9 +143,9 @@ def _enter(connection: Connection, run: StageRun) -> None:
         cursor.execute(
             """
             SELECT set_config('barton.import_batch_id', %s, true), set_config('barton.lease_token', %s, true),
-                   set_config('work_mem', %s, true)
+                   set_config('barton.triggered_by', %s, true), set_config('work_mem', %s, true)
             """,
-            (run.import_batch_id, run.lease_token, WORK_MEM),
+            (run.import_batch_id, run.lease_token, run.triggered_by, WORK_MEM),
         )
 
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from barton_pipeline.database import transaction
-from barton_pipeline.scoring import bit, targets
+from barton_pipeline.scoring import bit, selection, targets
 from barton_pipeline.scoring.config import FILE, load, rules
 
 from .builders import insert_companies, run_stages
@@ -38,7 +38,8 @@ def score_of(db, signals, as_of: datetime = NOW) -> tuple[float, list[dict]]:
                 "VALUES (%s, %s, %s, %s, '2020-01-01', 'manual', %s)",
                 (COMPANY, kind, strength, NOW - timedelta(days=age), str(number)),
             )
-        bit.score(connection, company=COMPANY, as_of=as_of)
+        selection.choose_company(connection, COMPANY, as_of)
+        bit.score(connection)
         cursor.execute("SELECT score, reasons FROM pg_temp.bit_now")
         return cursor.fetchone()
 

@@ -17,5 +17,5 @@ PREVIEW = """
 
 @dg.asset(**stage_options("intelligence", "marketing.ple_results", deps=["verified_emails", "bit_scores"]))
 def ple_scores(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-    """Pipeline Learning Engine: lead score 0..1 with its reasons; the documented rubric (docs/scoring.md)."""
+    """Pipeline Learning Engine: lead score 0..1 with its reasons, by the champion model or the rubric (docs/scoring.md)."""
     return materialize_stage(context, ple.run, PREVIEW)

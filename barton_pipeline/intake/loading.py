@@ -28,6 +28,7 @@ TABLES = {
     "companies": "intake.company_raw_intake",
     "people": "intake.people_raw_intake",
     "signals": "intake.signals_raw_intake",
+    "outcomes": "intake.outcomes_raw_intake",
 }
 CHUNK_BYTES = 32_768
 REJECTED_SAMPLE = 10
@@ -74,7 +75,7 @@ def load_file(
 ) -> LoadReport:
     """Load a CSV, TSV or XLSX export into its intake table in one transaction, which it commits.
 
-    When not given, kind (companies, people, signals) is guessed from the header and batch made from the file
+    When not given, kind (companies, people, signals, outcomes) is guessed from the header and batch made from the file
     name. The same content under the same batch and kind again changes nothing. progress gets (bytes done,
     bytes total).
     Raises InputError (file, kind, batch) or DatabaseError; then nothing was loaded.

@@ -12,7 +12,7 @@ from typing import Any
 from barton_pipeline.configuration import load_yaml
 from barton_pipeline.errors import InputError
 
-KINDS = ("companies", "people", "signals")
+KINDS = ("companies", "people", "signals", "outcomes")
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,12 @@ class Mapping:
 
 
 def guess_kind(header: Sequence[str]) -> str:
-    """companies, unless a signal type column says signals or a person's name or title says people."""
+    """companies, unless a signal or outcome type column says signals or outcomes, or a person's name or title says people."""
     present = set(_keys(header))
     fields = _configuration()["kinds"]
-    if present & set(map(name_key, fields["signals"]["signal_type"]["names"])):
-        return "signals"
+    for kind, column in (("signals", "signal_type"), ("outcomes", "outcome_type")):
+        if present & set(map(name_key, fields[kind][column]["names"])):
+            return kind
     person = {
         name_key(name)
         for field in ("first_name", "last_name", "full_name", "title")
@@ -129,8 +130,9 @@ def _require(mapping: Mapping) -> None:
             "the person's company (its name or website)": ["company", "website"],
         }
     else:
+        what = "signal" if mapping.kind == "signals" else "outcome"
         needed = {
-            "the signal's type": ["signal_type"],
+            f"the {what}'s type": [f"{what}_type"],
             "the company (its name, website or Barton ID)": ["company", "website", "company_unique_id"],
         }
     for what, fields in needed.items():

@@ -9,6 +9,7 @@ from typing import Any
 from psycopg2.extensions import connection as Connection
 
 from barton_pipeline.database import sql_path
+from barton_pipeline.scoring import selection
 from barton_pipeline.scoring.config import moment, rules
 from barton_pipeline.stages import run_sql
 
@@ -20,24 +21,32 @@ def run(connection: Connection, import_batch_id: str, as_of: datetime | None = N
         connection,
         "bit_scores_signals",
         batch=import_batch_id,
-        types=[rule["signal_type"] for rule in [*bit["signals"], *bit["negative_signals"]]],
+        types=signal_types(),
         future_minutes=int(bit["future_tolerance_minutes"]),
         earliest=bit["earliest"],
     )
-    score(connection, batch=import_batch_id, as_of=moment(as_of))
-    stored = run_sql(
-        connection, "bit_scores", version=rules().version, epsilon=bit["history_epsilon"], as_of=moment(as_of)
-    )
-    return {**signals, **stored}
+    selection.take_new_signals(connection, import_batch_id)
+    selection.choose_batch(connection, import_batch_id, moment(as_of))
+    return {**signals, **store(connection)}
 
 
-def score(
-    connection: Connection, *, batch: str | None = None, company: str | None = None, as_of: datetime | None = None
-) -> None:
-    """Fill pg_temp.bit_now with the BIT of a batch's companies, or of one company, as of a moment (None: now)."""
+def signal_types() -> list[str]:
+    """The types that have a weight; others are rejected."""
+    return [rule["signal_type"] for rule in [*rules().bit["signals"], *rules().bit["negative_signals"]]]
+
+
+def store(connection: Connection) -> dict[str, Any]:
+    """Score the chosen companies (``selection``) and keep what has changed; returns the counts."""
+    score(connection)
+    return run_sql(connection, "bit_scores", version=rules().version, epsilon=rules().bit["history_epsilon"])
+
+
+def score(connection: Connection) -> None:
+    """Fill pg_temp.bit_now with the BIT of what is chosen (``selection``)."""
     formula = sql_path("scoring", "bit.sql").read_text(encoding="utf-8")
     with connection.cursor() as cursor:
         cursor.execute(
-            f"DROP TABLE IF EXISTS pg_temp.bit_now; CREATE TEMP TABLE bit_now ON COMMIT DROP AS {formula}",
-            {**rules().parameters(), "batch": batch, "company": company, "as_of": as_of},
+            f"ANALYZE pg_temp.scored; DROP TABLE IF EXISTS pg_temp.bit_now; CREATE TEMP TABLE bit_now ON COMMIT DROP AS {formula}",
+            rules().parameters(),
         )
+        cursor.execute("ANALYZE pg_temp.bit_now")

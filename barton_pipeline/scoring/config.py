@@ -19,9 +19,12 @@ from barton_pipeline.errors import InputError
 
 FILE = Path(__file__).with_name("scoring.yaml")
 FEATURES = frozenset(
-    {"employees", "industry", "website", "company_age", "location", "linkedin", "phone", "engagement"}
+    {"employees", "industry", "website", "company_age", "location", "linkedin", "phone", "engagement", "intent"}
+    | {"engaged_30_days", "days_since_engaged"}
     | {f"{kind}_{slot}" for kind in ("slot", "address") for slot in ("ceo", "cfo", "hr")}
 )
+# What may be recorded of the work on a company; "attempt" begins it.
+OUTCOMES = ("attempt", "positive_reply", "meeting", "opportunity", "won", "declined", "lost")
 STATUSES = frozenset({"valid", "unknown", "risky", "pending", "invalid"})
 TOTAL_POINTS = 100
 
@@ -36,17 +39,16 @@ class Scoring:
     version: str
     bit: dict[str, Any]
     ple: dict[str, Any]
+    learning: dict[str, Any]
     targets: dict[str, Any]
 
     def parameters(self) -> dict[str, Any]:
-        """The named parameters that every scoring statement may use; batch and company are set by the caller."""
+        """The named parameters that every scoring statement may use."""
         return {
             "bit_rules": json.dumps(self.bit),
             "ple_rules": json.dumps(self.ple),
             "target_rules": json.dumps(self.targets),
             "version": self.version,
-            "batch": None,
-            "company": None,
         }
 
 
@@ -88,7 +90,7 @@ class _Reader:
         self.name = name
 
     def scoring(self, content: Any) -> Scoring:
-        self.keys(content, "the file", {"version", "bit", "ple", "targets"})
+        self.keys(content, "the file", {"version", "bit", "ple", "learning", "targets"})
         version = content["version"]
         if isinstance(version, bool) or not isinstance(version, (int, str)) or not str(version).strip():
             raise self.error("version", "a number or word", version)
@@ -97,6 +99,7 @@ class _Reader:
             version=f"{version}-{digest}",
             bit=self.bit(content["bit"]),
             ple=self.ple(content["ple"]),
+            learning=self.learning(content["learning"]),
             targets=self.targets(content["targets"]),
         )
 
@@ -228,6 +231,41 @@ class _Reader:
             ],
             "engagement_full_at": self.number(ple["engagement_full_at"], "ple.engagement_full_at", above=0, most=1),
         }
+
+    def learning(self, learning: Any) -> dict[str, Any]:
+        shares = {
+            "least_share_of_bin",
+            "leak_auc",
+            "certain_share",
+            "certain_part",
+            "permutation_tolerance",
+            "drift_psi",
+        }
+        counts = {"horizon_days", "least_examples", "least_positives", "most_examples", "bins", "boosting_bins"}
+        counts |= {"blocks", "blocks_to_win"}
+        amounts = {"regularisation", "rubric_freedom"}
+        others = {"positive_outcomes", "monotone", "boosting", "never", "cleared"}
+        self.keys(learning, "learning", shares | counts | amounts | others)
+        for name in shares:
+            self.share(learning[name], f"learning.{name}")
+        for name in counts:
+            self.number(learning[name], f"learning.{name}", least=1)
+        for name in amounts:
+            self.number(learning[name], f"learning.{name}", above=0)
+        boosting = {"iterations", "learning_rate", "least_examples_in_leaf", "l2"}
+        self.keys(learning["boosting"], "learning.boosting", boosting)
+        for name in boosting:
+            self.number(learning["boosting"][name], f"learning.boosting.{name}", least=0)
+        for feature, direction in self.mapping(learning["monotone"], "learning.monotone").items():
+            if feature not in FEATURES or direction not in (1, -1):
+                raise self.error(f"learning.monotone.{feature}", "a known feature with 1 or -1", direction)
+        positive = learning["positive_outcomes"]
+        if not isinstance(positive, list) or not positive or not set(positive) <= set(OUTCOMES) - {"attempt"}:
+            raise self.error("learning.positive_outcomes", f"a list of {', '.join(OUTCOMES[1:])}", positive)
+        for name in ("never", "cleared"):
+            if not isinstance(learning[name], list):
+                raise self.error(f"learning.{name}", "a list of words", learning[name])
+        return {**learning, "never": [self.text(word, "learning.never").lower() for word in learning["never"]]}
 
     def bands(self, bands: Any, key: str) -> list[dict[str, float | None]]:
         if not isinstance(bands, list) or not bands:

@@ -1,40 +1,73 @@
-"""Stage ple_scores: every company of the batch gets its PLE by the documented rubric.
+"""Stage ple_scores: outcome rows are judged and recorded, then every company of the batch gets its PLE.
 
-The formula is ``sql/scoring/ple.sql``; points are ``scoring.yaml``; docs/scoring.md explains both. A learned model takes
-the rubric's place by filling pg_temp.ple_now itself.
+The formula is ``sql/scoring/ple.sql`` over ``sql/scoring/features.sql``: the champion model's scorecard, or the rubric while
+there is none. Points are ``scoring.yaml``; docs/scoring.md and docs/learning.md explain. Not here: how a model is learned.
 """
 
+import json
 from datetime import datetime
 from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
 from barton_pipeline.database import sql_path
-from barton_pipeline.scoring import bit
-from barton_pipeline.scoring.config import moment, rules
+from barton_pipeline.scoring import bit, selection
+from barton_pipeline.scoring.config import OUTCOMES, moment, rules
+from barton_pipeline.scoring.models import Scores, champion
 from barton_pipeline.stages import run_sql
 
 
 def run(connection: Connection, import_batch_id: str, as_of: datetime | None = None) -> dict[str, Any]:
-    """Store the scores that changed; returns the stage's counts."""
-    score(connection, batch=import_batch_id, as_of=moment(as_of))
-    return run_sql(
+    """Record the batch's outcomes and store the scores that changed; returns the stage's counts."""
+    outcomes = run_sql(
+        connection,
+        "ple_scores_outcomes",
+        batch=import_batch_id,
+        types=list(OUTCOMES),
+        future_minutes=int(rules().bit["future_tolerance_minutes"]),
+        earliest=rules().bit["earliest"],
+    )
+    selection.choose_batch(connection, import_batch_id, moment(as_of))
+    bit.score(connection)
+    return {**outcomes, **store(connection)}
+
+
+def store(connection: Connection) -> dict[str, Any]:
+    """Score what is in pg_temp.bit_now and keep what has changed; returns the counts."""
+    model = champion(connection)
+    score(connection, model.scorecard if model else None)
+    counts = run_sql(
         connection,
         "ple_scores",
-        version=f"rubric-{rules().version}",
+        version=model.version if model else f"rubric-{rules().version}",
+        method=model.method if model else "rubric",
         epsilon=rules().ple["history_epsilon"],
-        as_of=moment(as_of),
     )
+    return {**counts, "method": model.method if model else "rubric (no model has been published: see ple_model)"}
 
 
-def score(
-    connection: Connection, *, batch: str | None = None, company: str | None = None, as_of: datetime | None = None
-) -> None:
-    """Fill pg_temp.ple_now (and pg_temp.bit_now, its engagement evidence) as ``bit.score`` does."""
-    bit.score(connection, batch=batch, company=company, as_of=as_of)
-    formula = sql_path("scoring", "ple.sql").read_text(encoding="utf-8")
+def score(connection: Connection, scorecard: Scores | None) -> None:
+    """Fill pg_temp.ple_now with the PLE of what is in pg_temp.bit_now (``bit.score``)."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"DROP TABLE IF EXISTS pg_temp.ple_now; CREATE TEMP TABLE ple_now ON COMMIT DROP AS {formula}",
-            {**rules().parameters(), "as_of": as_of},
+            f"DROP TABLE IF EXISTS pg_temp.ple_now; CREATE TEMP TABLE ple_now ON COMMIT DROP AS {_formula('ple.sql')}",
+            _parameters(scorecard),
         )
+
+
+def count_bins(connection: Connection, scorecard: Scores) -> list[int]:
+    """How many of the companies in pg_temp.bit_now are in each bin of the scorecard, in its order."""
+    with connection.cursor() as cursor:
+        cursor.execute(_formula("population.sql"), _parameters(scorecard))
+        return [int(n) for _, n in cursor.fetchall()]
+
+
+def _formula(name: str) -> str:
+    features, binned, formula = (
+        sql_path("scoring", part).read_text(encoding="utf-8") for part in ("features.sql", "binned.sql", name)
+    )
+    return f"WITH features AS ({features}) {binned} {formula}"
+
+
+def _parameters(scorecard: Scores | None) -> dict[str, Any]:
+    return {**rules().parameters(), "scorecard": json.dumps(scorecard) if scorecard else None}

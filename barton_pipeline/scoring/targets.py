@@ -5,12 +5,24 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
+from barton_pipeline.scoring import selection
 from barton_pipeline.scoring.config import rules
 from barton_pipeline.stages import run_sql
 
 
 def run(connection: Connection, import_batch_id: str) -> dict[str, Any]:
-    """Bring marketing.sniper_targets in step with the latest scores; returns the stage's counts and yield curve."""
+    """Bring the list in step with the batch's latest scores; returns the stage's counts and yield curve."""
+    selection.choose_batch(connection, import_batch_id)
+    counts = store(connection, import_batch_id)
+    selection.drop_taken_signals(connection, import_batch_id)
+    return counts
+
+
+def store(connection: Connection, import_batch_id: str | None) -> dict[str, Any]:
+    """Bring marketing.sniper_targets in step for the chosen companies; who enters and leaves is an event of the batch.
+
+    ``expected_precision`` is empty until a model has earned probabilities.
+    """
     scoring = rules()
     labels = [{key: rule[key] for key in ("signal_type", "label")} for rule in scoring.bit["signals"]]
     return run_sql(

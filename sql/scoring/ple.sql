@@ -1,56 +1,31 @@
--- PLE rubric of the companies in pg_temp.bit_now: one row per company, no writes. docs/scoring.md has the reasoning.
--- Each feature earns a share 0..1 of its points; the points are added up and divided by 100.
-WITH rules AS (SELECT %(ple_rules)s::jsonb AS r),
-maxima AS (
-    SELECT m.* FROM rules, jsonb_to_recordset(r -> 'points') AS m (feature text, points float8, label text)
-), slots AS (
-    SELECT s.company_unique_id AS company_id, s.slot_type, p.full_name, coalesce(s.fill_confidence, (r ->> 'unknown_slot_confidence')::float8) AS confidence,
-           p.email, coalesce(v.status, 'pending') AS status, coalesce(v.is_role, false) AS is_role
-    FROM rules, marketing.company_slots s JOIN pg_temp.bit_now n ON n.company_id = s.company_unique_id
-    JOIN marketing.people_master p USING (person_unique_id)
-    LEFT JOIN marketing.email_verification v ON v.email = p.email
-), features AS (
-    SELECT n.company_id, f.*
-    FROM pg_temp.bit_now n
-    JOIN marketing.company_master c ON c.company_unique_id = n.company_id
-    CROSS JOIN rules
-    CROSS JOIN LATERAL (
-        SELECT 'employees' AS feature, c.employee_count::text AS value,
-               (SELECT b.share FROM jsonb_to_recordset(r -> 'employee_bands') AS b (lower float8, upper float8, share float8)
-                WHERE c.employee_count >= b.lower AND (b.upper IS NULL OR c.employee_count < b.upper)) AS share
-        UNION ALL
-        SELECT 'industry', c.industry, CASE WHEN c.industry IS NULL THEN 0
-               WHEN EXISTS (SELECT FROM jsonb_array_elements_text(r -> 'preferred_industries') w WHERE strpos(lower(c.industry), w) > 0) THEN 1
-               ELSE (r ->> 'other_industry_share')::float8 END
-        UNION ALL
-        SELECT 'website', c.domain, 1
-        UNION ALL
-        SELECT 'company_age', c.founded_year::text,
-               (SELECT b.share FROM jsonb_to_recordset(r -> 'age_bands') AS b (lower float8, upper float8, share float8)
-                WHERE c.founded_year IS NOT NULL AND greatest(extract(year FROM coalesce(%(as_of)s::timestamptz, now())) - c.founded_year, 0) >= b.lower
-                  AND (b.upper IS NULL OR greatest(extract(year FROM coalesce(%(as_of)s::timestamptz, now())) - c.founded_year, 0) < b.upper))
-        UNION ALL
-        SELECT 'location', concat_ws(', ', c.city, c.state),
-               CASE num_nonnulls(c.city, c.state) WHEN 2 THEN 1 WHEN 1 THEN (r ->> 'one_of_city_and_state_share')::float8 ELSE 0 END
-        UNION ALL
-        SELECT 'linkedin', c.linkedin_url, (c.linkedin_url IS NOT NULL)::int
-        UNION ALL
-        SELECT 'phone', c.phone, (c.phone IS NOT NULL)::int
-        UNION ALL
-        SELECT 'engagement', n.first_party_types, least(1, n.first_party / (r ->> 'engagement_full_at')::float8)
-    ) AS f (feature, value, share)
-    UNION ALL
-    SELECT company_id, 'slot_' || lower(slot_type), full_name, confidence FROM slots
-    UNION ALL
-    SELECT s.company_id, 'address_' || lower(s.slot_type), s.status, CASE WHEN s.is_role THEN 0 ELSE
-               (SELECT a.share FROM jsonb_to_recordset(r -> 'address_status') AS a (status text, share float8) WHERE a.status = s.status) END
-    FROM slots s, rules WHERE s.email IS NOT NULL
-), earned AS (
+-- PLE of the rows of pg_temp.bit_now: one row each, no writes. Continues sql/scoring/binned.sql. docs/scoring.md, docs/learning.md.
+-- Without a model: points / 100. With one: the rank of the log-odds, which are the intercept plus each feature's contribution.
+, earned AS (
     -- twelve decimals: below them the order of a floating-point sum shows
-    SELECT f.company_id, f.feature, round((m.points * f.share / 100)::numeric, 12) AS share, replace(m.label, '{value}', f.value) AS label
-    FROM features f JOIN maxima m USING (feature) WHERE f.share > 0
+    SELECT f.id, f.feature, round((rules.points * f.share / 100)::numeric, 12) AS share, replace(rules.label, '{value}', f.value) AS label
+    FROM features f JOIN rules USING (feature) WHERE f.share > 0 AND rules.points > 0 AND NOT EXISTS (SELECT FROM model)
+), learned AS (
+    SELECT f.id, f.feature, f.value, f.points + model.slope * coalesce(rules.points * f.share / 100, 0) AS contribution,
+           coalesce(rules.label, f.feature || ' {value}') AS label
+    FROM model CROSS JOIN binned f LEFT JOIN rules USING (feature)
+), odds AS (
+    SELECT l.id, model.intercept + sum(l.contribution) AS logit, sum(l.contribution) AS moved FROM learned l, model GROUP BY l.id, model.intercept
+), ranked AS (
+    SELECT o.id, o.moved, marketing.interpolate(o.logit, logits, ranks) AS rank, marketing.interpolate(model.intercept, logits, ranks) AS base,
+           1 / (1 + exp(-greatest(-700, least(700, calibration_intercept + calibration_slope * o.logit)))) AS p_convert
+    FROM odds o, model
+), shares AS (
+    SELECT id, feature, share, label FROM earned
+    UNION ALL
+    -- each feature has the part of the way from the average company's rank that it has of the way in log-odds
+    SELECT l.id, l.feature, round(((r.rank - r.base) * l.contribution / nullif(r.moved, 0))::numeric, 12),
+           replace(l.label, '{value}', coalesce(l.value, 'not known'))
+    FROM learned l JOIN ranked r USING (id) WHERE l.contribution <> 0
+), summed AS (
+    SELECT id, sum(share) AS share,
+           jsonb_agg(jsonb_build_object('feature', feature, 'share', share, 'label', label) ORDER BY abs(share) DESC, feature) AS reasons
+    FROM shares WHERE share IS NOT NULL GROUP BY id
 )
-SELECT n.company_id, coalesce(sum(e.share), 0)::float8 AS score,
-       coalesce(jsonb_agg(jsonb_build_object('feature', e.feature, 'share', e.share, 'label', e.label) ORDER BY e.share DESC, e.feature)
-                FILTER (WHERE e.feature IS NOT NULL), '[]') AS reasons
-FROM pg_temp.bit_now n LEFT JOIN earned e USING (company_id) GROUP BY n.company_id
+SELECT n.id, n.company_id, n.as_of, r.p_convert, coalesce(round(r.base::numeric, 12), 0) AS base,
+       greatest(0, least(1, coalesce(round(r.base::numeric, 12), 0) + coalesce(s.share, 0)))::float8 AS score, coalesce(s.reasons, '[]') AS reasons
+FROM pg_temp.bit_now n LEFT JOIN summed s USING (id) LEFT JOIN ranked r USING (id)

@@ -1,6 +1,6 @@
 -- Stores the scores in pg_temp.bit_now (sql/scoring/bit.sql) that differ from each company's newest row.
 INSERT INTO marketing.bit_results (company_id, bit_score, bit_model_version, last_signal_at, calculated_at, metadata)
-SELECT n.company_id, n.score, %(version)s, n.last_signal_at, coalesce(%(as_of)s::timestamptz, now()),
+SELECT n.company_id, n.score, %(version)s, n.last_signal_at, n.as_of,
        jsonb_build_object('reasons', n.reasons, 'first_party', n.first_party)
 FROM pg_temp.bit_now n
 LEFT JOIN LATERAL (SELECT * FROM marketing.bit_results r WHERE r.company_id = n.company_id

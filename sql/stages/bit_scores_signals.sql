@@ -19,6 +19,7 @@ WITH waiting AS (
 SELECT s.id, btrim(s.company_unique_id) AS given_id, lower(btrim(s.signal_type)) AS signal_type,
        nullif(btrim(s.company), '') AS company, intake.website_host(s.website) AS host, s.occurred_at,
        intake.iso_timestamp(s.occurred_at) AS happened_at, nullif(btrim(s.strength), '') AS strength,
+       nullif(btrim(s.observed_at), '') AS observed_at, intake.iso_timestamp(s.observed_at) AS learned_at,
        coalesce(nullif(btrim(s.source_system), ''), 'import') AS source, nullif(btrim(s.external_id), '') AS external_id
 FROM intake.signals_raw_intake s JOIN waiting USING (id);
 ANALYZE pg_temp.signals_read;
@@ -43,13 +44,15 @@ WITH companies AS MATERIALIZED (
                     WHEN k.happened_at IS NULL THEN 'occurred_at_invalid'
                     WHEN k.happened_at > now() + make_interval(mins => %(future_minutes)s) THEN 'occurred_at_future'
                     WHEN k.happened_at < %(earliest)s::timestamptz THEN 'occurred_at_impossible' END,
-               CASE WHEN k.strength IS NOT NULL AND k.strength !~ '^(0(\.[0-9]+)?|1(\.0+)?|\.[0-9]+)$' THEN 'strength_invalid' END], NULL) AS faults
+               CASE WHEN k.strength IS NOT NULL AND k.strength !~ '^(0(\.[0-9]+)?|1(\.0+)?|\.[0-9]+)$' THEN 'strength_invalid' END,
+               CASE WHEN k.observed_at IS NOT NULL AND (k.learned_at IS NULL OR k.learned_at > now() OR k.learned_at < k.happened_at)
+                    THEN 'observed_at_invalid' END], NULL) AS faults
     FROM pg_temp.signals_keyed k
     JOIN companies c ON coalesce(c.domain, '') = coalesce(k.domain, '') AND coalesce(c.name, '') = coalesce(k.company, '')
     LEFT JOIN marketing.company_master given ON given.company_unique_id = k.given_id
 )
 SELECT id, domain, name_key, company_id, signal_type, happened_at, source,
-       CASE WHEN cardinality(faults) = 0 THEN coalesce(strength, '1')::real END AS strength,
+       CASE WHEN cardinality(faults) = 0 THEN coalesce(strength, '1')::real END AS strength, coalesce(learned_at, now()) AS learned_at,
        coalesce(external_id, md5(concat_ws('|', company_id, signal_type, happened_at))) AS external_id,
        CASE WHEN cardinality(faults) > 0 THEN 'invalid' WHEN company_id IS NOT NULL THEN 'recorded'
             WHEN ambiguous THEN 'company_ambiguous' ELSE 'company_unknown' END AS outcome,
@@ -60,8 +63,8 @@ FROM found;
 DROP TABLE IF EXISTS pg_temp.signals_recorded;
 CREATE TEMP TABLE signals_recorded (source text, external_id text) ON COMMIT DROP;
 WITH inserted AS (
-    INSERT INTO marketing.bit_signals (company_id, signal_type, bit_intent_score, signal_timestamp, source, external_id, metadata)
-    SELECT company_id, signal_type, strength, happened_at, source, external_id, jsonb_build_object('signals_raw_intake_id', id)
+    INSERT INTO marketing.bit_signals (company_id, signal_type, bit_intent_score, signal_timestamp, observed_at, source, external_id, metadata)
+    SELECT company_id, signal_type, strength, happened_at, learned_at, source, external_id, jsonb_build_object('signals_raw_intake_id', id)
     FROM pg_temp.signals_judged WHERE outcome = 'recorded' ORDER BY source, external_id, id
     ON CONFLICT (source, external_id) DO NOTHING
     RETURNING source, external_id

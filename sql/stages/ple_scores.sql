@@ -1,6 +1,6 @@
 -- Stores the scores in pg_temp.ple_now (sql/scoring/ple.sql) that differ from each company's newest row.
-INSERT INTO marketing.ple_results (company_id, ple_score, ple_model_version, method, calculated_at, metadata)
-SELECT n.company_id, n.score, %(version)s, 'rubric', coalesce(%(as_of)s::timestamptz, now()), jsonb_build_object('reasons', n.reasons)
+INSERT INTO marketing.ple_results (company_id, ple_score, p_convert, ple_model_version, method, calculated_at, metadata)
+SELECT n.company_id, n.score, n.p_convert, %(version)s, %(method)s, n.as_of, jsonb_build_object('base', n.base, 'reasons', n.reasons)
 FROM pg_temp.ple_now n
 LEFT JOIN LATERAL (SELECT * FROM marketing.ple_results r WHERE r.company_id = n.company_id
                    ORDER BY r.calculated_at DESC, r.id DESC LIMIT 1) last ON true
