@@ -1,10 +1,16 @@
 -- Stores the scores in pg_temp.ple_now (sql/scoring/ple.sql) that differ from each company's newest row.
-INSERT INTO marketing.ple_results (company_id, ple_score, p_convert, ple_model_version, method, calculated_at, metadata)
-SELECT n.company_id, n.score, n.p_convert, %(version)s, %(method)s, n.as_of, jsonb_build_object('base', n.base, 'reasons', n.reasons)
+-- They are found before the first is written: looked up meanwhile, the new rows are read over again and again.
+DROP TABLE IF EXISTS pg_temp.ple_changed;
+CREATE TEMP TABLE ple_changed ON COMMIT DROP AS
+SELECT n.*
 FROM pg_temp.ple_now n
 LEFT JOIN LATERAL (SELECT * FROM marketing.ple_results r WHERE r.company_id = n.company_id
                    ORDER BY r.calculated_at DESC, r.id DESC LIMIT 1) last ON true
 WHERE last.id IS NULL OR last.ple_model_version <> %(version)s OR abs(last.ple_score - n.score) > %(epsilon)s;
+
+INSERT INTO marketing.ple_results (company_id, ple_score, p_convert, ple_model_version, method, calculated_at, metadata)
+SELECT n.company_id, n.score, n.p_convert, %(version)s, %(method)s, n.as_of, jsonb_build_object('base', n.base, 'reasons', n.reasons)
+FROM pg_temp.ple_changed n;
 
 SELECT count(*) AS rows_in, count(*) AS rows_out, 0 AS rows_rejected, coalesce(round(avg(score)::numeric, 4), 0) AS mean_score,
        coalesce(round(max(score)::numeric, 4), 0) AS highest_score,
