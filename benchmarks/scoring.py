@@ -9,7 +9,9 @@ import math
 import os
 import resource
 import sys
-from contextlib import closing
+import threading
+import time
+from contextlib import closing, suppress
 
 import pandas as pd
 import psutil
@@ -71,11 +73,21 @@ def in_pandas(url: str) -> None:
     1 - (-per_type.clip(upper=pd.Series(caps, per_type.index)).groupby("company").sum()).map(math.exp)
 
 
-def postgres_peak(running: System) -> float:
-    """Largest private memory of the server's processes so far, in MB; shared buffers are left out."""
-    pid = int((running.data / "postmaster.pid").read_text().split()[0])
-    found = [process.memory_info() for process in psutil.Process(pid).children()]
-    return max(info.rss - info.shared for info in found) / 1e6
+class PostgresPeak(threading.Thread):
+    """Looks every 50 ms for the server process with the most private memory (shared buffers left out); ``peak`` is in MB."""
+
+    def __init__(self, running: System) -> None:
+        super().__init__(daemon=True)
+        self.server = psutil.Process(int((running.data / "postmaster.pid").read_text().split()[0]))
+        self.peak = 0.0
+
+    def run(self) -> None:
+        while self.server.is_running():
+            for process in self.server.children():
+                with suppress(psutil.Error):
+                    info = process.memory_info()
+                    self.peak = max(self.peak, (info.rss - info.shared) / 1e6)
+            time.sleep(0.05)
 
 
 def main() -> None:
@@ -92,17 +104,15 @@ def main() -> None:
             with connection.cursor() as cursor:
                 cursor.execute("VACUUM ANALYZE")
         print(f"{companies:,} companies, {signals:,} signals")
-        peaks: list[float] = []
-
-        def watched(page: int) -> None:
-            peaks.append(postgres_peak(running))
+        watcher = PostgresPeak(running)
+        watcher.start()
 
         def round_(name: str) -> float:
-            spent = seconds(lambda: rescoring.rescore("manual", watched))
+            spent = seconds(lambda: rescoring.rescore("manual"))
             mine = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             print(
                 f"{name:34} {spent:8.1f} s, {spent / companies * 1e6:6.1f} s a million; Python {mine:,.0f} MB, "
-                f"a Postgres process {max(peaks):,.0f} MB"
+                f"a Postgres process {watcher.peak:,.0f} MB"
             )
             return spent
 
