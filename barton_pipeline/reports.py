@@ -139,10 +139,11 @@ def targets(
     return query(
         connection,
         """
-        SELECT t.company_id, t.company_name, t.website_url, t.city, t.state, t.ple_score, t.bit_intent_score,
+        SELECT t.company_id, t.company_name, t.website_url, t.city, t.state, t.ple_score, t.bit_intent_score, t.p_convert,
+               t.ple_change, t.bit_change, t.days_since_signal, t.contact_readiness,
                t.contacts_ready, t.contacts_held, contacts.ceo, contacts.ceo_email, contacts.cfo, contacts.cfo_email,
                contacts.hr, contacts.hr_email, t.reasons, t.last_signal_at, t.entered_at, t.import_batch_id
-        FROM (SELECT *, row_number() OVER () AS place FROM marketing.v_sniper_targets) t
+        FROM (SELECT *, row_number() OVER () AS place FROM marketing.v_sniper_target_details) t
         LEFT JOIN LATERAL (
             SELECT max(p.full_name) FILTER (WHERE s.slot_type = 'CEO') AS ceo,
                    max(p.email) FILTER (WHERE s.slot_type = 'CEO') AS ceo_email,

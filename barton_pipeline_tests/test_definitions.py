@@ -71,7 +71,7 @@ def test_the_queue_is_an_asset_whose_numbers_are_observed_when_they_change(db) -
 def test_heavy_libraries_stay_off_the_run_path() -> None:
     code = (
         "import sys, barton_pipeline.definitions; "
-        "print([m for m in ('great_expectations', 'pandas', 'tldextract', 'openpyxl') if m in sys.modules])"
+        "print([m for m in ('great_expectations', 'pandas', 'tldextract', 'openpyxl', 'sklearn', 'matplotlib') if m in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

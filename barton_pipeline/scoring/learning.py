@@ -290,9 +290,10 @@ def at_cut(examples: Examples, score: np.ndarray, cut: float) -> dict[str, Any]:
 
 
 def importance(card: Scorecard, examples: Examples) -> list[dict[str, Any]]:
-    """Mean absolute contribution of each feature in log-odds, largest first."""
+    """Mean absolute contribution in log-odds of each feature that has any, largest first."""
     mean = card.contributions(examples).abs().mean().sort_values(ascending=False)
-    return [{"feature": str(name), "mean_log_odds": round(float(value), 4)} for name, value in mean.items()]
+    found = [{"feature": str(name), "mean_log_odds": round(float(value), 4)} for name, value in mean.items()]
+    return [row for row in found if row["mean_log_odds"]]
 
 
 def drift_between_halves(examples: Examples, card: Scorecard) -> dict[str, float]:

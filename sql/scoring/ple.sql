@@ -19,12 +19,12 @@
     UNION ALL
     -- each feature has the part of the way from the average company's rank that it has of the way in log-odds
     SELECT l.id, l.feature, round(((r.rank - r.base) * l.contribution / nullif(r.moved, 0))::numeric, 12),
-           replace(l.label, '{value}', coalesce(l.value, 'not known'))
-    FROM learned l JOIN ranked r USING (id) WHERE l.contribution <> 0
+           CASE WHEN l.value IS NULL THEN replace(l.feature, '_', ' ') || ' not known' ELSE replace(l.label, '{value}', l.value) END
+    FROM learned l JOIN ranked r USING (id)
 ), summed AS (
     SELECT id, sum(share) AS share,
            jsonb_agg(jsonb_build_object('feature', feature, 'share', share, 'label', label) ORDER BY abs(share) DESC, feature) AS reasons
-    FROM shares WHERE share IS NOT NULL GROUP BY id
+    FROM shares WHERE share <> 0 GROUP BY id
 )
 SELECT n.id, n.company_id, n.as_of, r.p_convert, coalesce(round(r.base::numeric, 12), 0) AS base,
        greatest(0, least(1, coalesce(round(r.base::numeric, 12), 0) + coalesce(s.share, 0)))::float8 AS score, coalesce(s.reasons, '[]') AS reasons
