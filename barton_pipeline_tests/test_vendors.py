@@ -433,7 +433,7 @@ def test_a_forgotten_person_is_gone_everywhere_and_does_not_come_back(db, sandbo
         assert (
             email not in stored
             and linkedin.lower().rsplit("/", 1)[-1] not in stored
-            and f'"{full_name.lower()}"' not in stored
+            and full_name.lower() not in stored
         )
         db.execute(
             "INSERT INTO intake.people_raw_intake (full_name, title, email, website, import_batch_id) SELECT %s, 'CEO', %s, split_part(%s, '@', 2), 'B1'",

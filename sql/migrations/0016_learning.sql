@@ -122,6 +122,16 @@ CREATE OR REPLACE TRIGGER outcomes_raw_intake_insert_events
     EXECUTE FUNCTION marketing.raise_events($$'outcome_received'$$, 'n.id', 'n.import_batch_id',
         $$jsonb_build_object('company', n.company, 'website', n.website, 'outcome_type', n.outcome_type)$$);
 
+-- Reasons used to name the holders of slots; a name must go where its person goes.
+UPDATE marketing.ple_results SET metadata = jsonb_set(metadata, '{reasons}', (
+    SELECT jsonb_agg(CASE WHEN r ->> 'feature' LIKE 'slot%' THEN r || jsonb_build_object('label', split_part(r ->> 'label', ':', 1)) ELSE r END)
+    FROM jsonb_array_elements(metadata -> 'reasons') AS r))
+WHERE EXISTS (SELECT FROM jsonb_array_elements(metadata -> 'reasons') AS r WHERE r ->> 'label' ~ '^[A-Za-z ]+ known: ');
+UPDATE marketing.sniper_targets SET reasons = (
+    SELECT jsonb_agg(CASE WHEN r #>> '{}' ~ '^[A-Za-z ]+ known: ' THEN to_jsonb(split_part(r #>> '{}', ':', 1)) ELSE r END)
+    FROM jsonb_array_elements(reasons) AS r)
+WHERE EXISTS (SELECT FROM jsonb_array_elements_text(reasons) AS r WHERE r ~ '^[A-Za-z ]+ known: ');
+
 ALTER TABLE marketing.sniper_targets ADD COLUMN IF NOT EXISTS p_convert double precision CHECK (p_convert BETWEEN 0 AND 1);
 ALTER TABLE marketing.sniper_targets ADD COLUMN IF NOT EXISTS previous_ple_score double precision;
 ALTER TABLE marketing.sniper_targets ADD COLUMN IF NOT EXISTS previous_bit_intent_score double precision;

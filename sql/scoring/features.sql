@@ -1,5 +1,6 @@
 -- What was known of the rows of pg_temp.bit_now at their moment: one row per feature, no writes. docs/scoring.md, docs/learning.md.
 -- number or word is the feature itself (both NULL: not known), value how a reason words it, share its share of the rubric's points.
+-- Reasons name no person: they outlive a deletion on request.
 -- Facts of the company itself (size, industry, year, place) are taken as they are now: no history of them is kept.
 WITH rules AS (SELECT %(ple_rules)s::jsonb AS r),
 employee_bands AS (
@@ -22,7 +23,7 @@ employee_bands AS (
     FROM pg_temp.bit_now n JOIN marketing.company_master c ON c.company_unique_id = n.company_id
 ), slots AS (
     -- a holder or a verdict that came later was not known
-    SELECT n.id, lower(s.slot_type) AS slot, p.full_name, coalesce(v.is_role, false) AS is_role,
+    SELECT n.id, lower(s.slot_type) AS slot, coalesce(p.title, p.slot_type) AS title, coalesce(v.is_role, false) AS is_role,
            CASE WHEN p.person_unique_id IS NOT NULL THEN coalesce(s.fill_confidence, (r ->> 'unknown_slot_confidence')::float8) END AS confidence,
            CASE WHEN p.email IS NOT NULL THEN coalesce(v.status, 'pending') END AS status
     FROM rules, pg_temp.bit_now n JOIN marketing.company_slots s ON s.company_unique_id = n.company_id
@@ -53,6 +54,6 @@ UNION ALL
 SELECT s.id, f.*
 FROM slots s LEFT JOIN statuses USING (status)
 CROSS JOIN LATERAL (VALUES
-    ('slot_' || s.slot, s.confidence, NULL, s.full_name, s.confidence),
+    ('slot_' || s.slot, s.confidence, NULL, s.title, s.confidence),
     ('address_' || s.slot, NULL, CASE WHEN s.is_role THEN 'role' ELSE s.status END, s.status, CASE WHEN s.is_role THEN 0 ELSE statuses.share END)
 ) AS f (feature, number, word, value, share)
