@@ -605,6 +605,90 @@ def forget(person: str, reason: str, yes: bool, json_output: bool) -> None:
 
 
 @barton.command()
+@click.argument("action", type=click.Choice(["silence", "trigger", "pause", "manual"]), required=False)
+@click.argument("trigger", required=False, default="")
+@click.option("--undo", is_flag=True, help="Take it back, and catch up with what changed meanwhile.")
+@as_json
+def rollback(action: str | None, trigger: str, undo: bool, json_output: bool) -> None:
+    """Switch a part of the event path off, or show what is off.
+
+    \b
+    silence          no notifications; the sensor looks for itself
+    trigger TRIGGER  drop one trigger
+    pause            no table raises events; rows still come in
+    manual           sensors start no runs; use barton run BATCH
+    """
+    from barton_pipeline import operations
+
+    queued = None
+    if action:
+        if undo:
+            queued = operations.reverse(action, trigger)
+        else:
+            operations.roll_back(action, trigger)
+    with database.transaction() as connection:
+        found = operations.in_force(connection)
+    if json_output:
+        _print_json({"in_force": found, "batches_queued": queued})
+        return
+    if queued is not None:
+        console.print(f"{queued} batch(es) queued to catch up.")
+    print_rows("Rollbacks in force", found, ["action", "target", "started_at", "started_by"])
+
+
+@barton.command()
+@click.argument("batch")
+@click.option("--reason", default="on request", show_default=True, help="Kept with the record of it.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@as_json
+def undo(batch: str, reason: str, yes: bool, json_output: bool) -> None:
+    """Remove what only BATCH brought: rows, companies, slots, contacts, scores. IDs stay retired, paid answers stay."""
+    from barton_pipeline import operations
+
+    check_batch_key(batch)
+    if not yes:
+        click.confirm(f"Remove batch {batch} and the companies only it brought? It cannot be taken back.", abort=True)
+    with database.transaction() as connection:
+        done = operations.undo_batch(connection, batch, reason)
+    if json_output:
+        _print_json(done)
+    else:
+        print_rows(f"Batch {batch} is undone", done, ["place", "n"])
+
+
+@barton.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def backup(file: Path) -> None:
+    """Write all data to FILE, a pg_dump archive, and read it back."""
+    from barton_pipeline import operations
+
+    console.print(f"{operations.backup(file)} tables in {file}, {file.stat().st_size:,} bytes.", markup=False)
+
+
+@barton.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def restore(file: Path) -> None:
+    """Bring all data back from FILE into a database that has none."""
+    from barton_pipeline import operations
+
+    operations.restore(file)
+    done = migrations.migrate()
+    console.print(f"Restored; {len(done)} migration(s) applied since.")
+
+
+@barton.command()
+@click.option("--export", "file", type=click.Path(path_type=Path), required=True, help="Where the data goes first.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove(file: Path, yes: bool) -> None:
+    """Remove the pipeline from the database, all data included, after writing it to a file (barton restore)."""
+    from barton_pipeline import operations
+
+    if not yes:
+        click.confirm(f"Remove everything from {database.redact(database.database_url())}?", abort=True)
+    console.print(f"{operations.remove_everything(file)} tables are in {file}; the schemas are gone.", markup=False)
+
+
+@barton.command()
 @click.option("--to", type=int, help="Apply up to this migration.")
 @click.option("--down-to", type=int, help="Undo every migration above this one; 0 removes everything.")
 @click.option("--yes", is_flag=True, help="Do not ask before undoing (undoing deletes data).")

@@ -13,7 +13,7 @@ import dagster as dg
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline import event_queue, reports
+from barton_pipeline import event_queue, operations, reports
 from barton_pipeline.assets.materialize import LEASE_TAG, OWNER
 from barton_pipeline.batches import add_batch
 from barton_pipeline.checks import ALL_CHECKS, EXPECTATIONS_KIND, KIND_TAG
@@ -48,6 +48,8 @@ def event_queue_sensor(context: dg.SensorEvaluationContext, database: Database) 
     """Claim the batches that have work and request a run for each; wait for a notification when there is none."""
     deadline = time.monotonic() + event_queue.settings().listen_seconds
     with database.transaction() as connection:
+        if operations.is_in_force(connection, "manual"):
+            return dg.SensorResult(skip_reason="Runs are started by hand only: barton rollback manual is in force.")
         release_dead_runs(connection, context.instance)
         event_queue.settle_unroutable(connection)
     requests = _claim_ready(context, database)

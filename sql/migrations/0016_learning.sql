@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS intake.outcomes_raw_intake (
     created_at        timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX IF NOT EXISTS outcomes_raw_intake_batch ON intake.outcomes_raw_intake (import_batch_id, id);
+CREATE INDEX IF NOT EXISTS outcomes_raw_intake_unjudged ON intake.outcomes_raw_intake (import_batch_id) WHERE outcome IS NULL;
 -- Rows without a company wait here until a batch brings it.
 CREATE INDEX IF NOT EXISTS outcomes_raw_intake_waiting_domain ON intake.outcomes_raw_intake (domain)
     WHERE outcome IN ('company_unknown', 'company_ambiguous');
