@@ -173,20 +173,21 @@ def _pages(import_batch_id: str) -> Iterator[dict[str, Any]]:
 
 
 def _buy_page(shopping: "Shopping", page: dict[str, Any], mx: MxLookup, derive: Callable[[], None]) -> None:
-    """Verify the given addresses, then guess round by round where none works."""
+    """Verify the given addresses, and guess where none works: the next guess as soon as the one before has failed."""
     with transaction() as connection:
-        given = given_addresses(connection, page)
-    if shopping.buy(OPERATION, given):
+        wanted = given_addresses(connection, page)
+    asked = {address.key for address in wanted}
+
+    def guess() -> list[Input]:
         derive()
-    guessed: set[str] = set()
-    for _ in range(settings.rules()["guessing"]["at_most"]):
         with transaction() as connection:
-            guesses = next_guesses(connection, page, mx)
-        new = [guess for guess in guesses if guess.key not in guessed]
-        guessed.update(guess.key for guess in new)
-        if not new or not shopping.buy(OPERATION, new):
-            break
-        derive()
+            new = [guess for guess in next_guesses(connection, page, mx) if guess.key not in asked]
+        asked.update(guess.key for guess in new)
+        return new
+
+    wanted = wanted or guess()
+    while wanted and shopping.buy(OPERATION, wanted, more=guess):
+        wanted = guess()
 
 
 def given_addresses(connection: Connection, page: dict[str, Any]) -> list[Input]:
@@ -201,7 +202,10 @@ def given_addresses(connection: Connection, page: dict[str, Any]) -> list[Input]
 
 
 def next_guesses(connection: Connection, page: dict[str, Any], mx: MxLookup) -> list[Input]:
-    """For each slot holder of the page without a usable address, the best guess that was not answered yet."""
+    """For each slot holder of the page without a usable address, the best guess that was not answered yet.
+
+    At a domain where addresses are under way, these instead: their answers make the next guess there a better one.
+    """
     from barton_pipeline import email_patterns
 
     with connection.cursor() as cursor:
@@ -222,12 +226,22 @@ def next_guesses(connection: Connection, page: dict[str, Any], mx: MxLookup) -> 
             (domains,),
         )
         asked = dict(cursor.fetchall())
+        cursor.execute(
+            """
+            SELECT split_part(c.input_key, '@', 2), array_agg(c.input_key)
+            FROM marketing.vendor_requests r JOIN marketing.vendor_calls c ON c.request_id = r.id
+            WHERE r.operation = 'verify_email' AND r.state IN ('reserved', 'sent') AND split_part(c.input_key, '@', 2) = ANY (%s)
+            GROUP BY 1
+            """,
+            (domains,),
+        )
+        under_way = dict(cursor.fetchall())
     learned = {domain: email_patterns.learn(evidence.get(domain, [])) for domain in domains}
     limits = settings.rules()["guessing"]
-    candidates = []
+    candidates = [Input(key) for keys in under_way.values() for key in keys]
     for person, first, last, full, email, domain, _, _ in without:
         tried = asked.get(person, [])
-        if len(tried) >= limits["at_most"]:
+        if len(tried) >= limits["at_most"] or domain in under_way:
             continue
         first, last = _names(first, last, full)
         exclude = {*tried, *([email] if email else []), *_known_invalid(evidence.get(domain, []))}

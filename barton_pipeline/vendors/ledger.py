@@ -5,6 +5,7 @@ SQL on a connection whose transaction is the caller's. The states are in docs/ve
 """
 
 import json
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -117,14 +118,13 @@ def reserve(
         usd, message = _money_left(cursor, operation, environment, buyer)
         slots, limit = _requests_left(cursor, operation, environment, buyer, at_once or operation.at_once)
         most = inputs_per_request or operation.inputs_per_request
+        chunks = []
         while wanted and slots > 0 and (size := min(len(wanted), most, operation.affordable(usd))) > 0:
-            chunk, wanted = wanted[:size], wanted[size:]
-            estimate = operation.estimate(size)
-            keys = [item.key for item, _ in chunk]
-            request = _insert_request(cursor, operation, environment, buyer, estimate, body(keys), chunk)
-            reservation.requests.append(request)
-            usd -= estimate
+            chunks.append(wanted[:size])
+            wanted = wanted[size:]
+            usd -= operation.estimate(size)
             slots -= 1
+        reservation.requests = _insert_requests(cursor, operation, environment, buyer, body, chunks)
         if wanted:
             reservation.held = len(wanted)
             short_of_money = operation.affordable(usd) == 0
@@ -248,37 +248,57 @@ def _requests_left(
     return min(slots, left), f"{daily} requests a day are allowed for {operation.vendor}" if left <= slots else ""
 
 
-def _insert_request(
+def _insert_requests(
     cursor: RealDictCursor,
     operation: Operation,
     environment: str,
     buyer: Buyer,
-    estimate: Decimal,
-    body: Mapping[str, Any],
-    chunk: Sequence[tuple[Input, int]],
-) -> Request:
-    cursor.execute(
+    body: Callable[[Sequence[str]], Mapping[str, Any]],
+    chunks: Sequence[Sequence[tuple[Input, int]]],
+) -> list[Request]:
+    """A request for each chunk, in two statements however many there are: single verifications come by the hundred."""
+    by_key = {str(uuid.uuid4()): chunk for chunk in chunks}
+    rows = execute_values(
+        cursor,
         """
-        INSERT INTO marketing.vendor_requests (vendor, operation, environment, body, inputs, estimated_usd, import_batch_id,
-            run_id, holder, lease_until)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, clock_timestamp() + make_interval(secs => %s)) RETURNING *
+        INSERT INTO marketing.vendor_requests (request_key, vendor, operation, environment, body, inputs, estimated_usd,
+            import_batch_id, run_id, holder, lease_until)
+        VALUES %s RETURNING *
         """,
+        [
+            (
+                request_key,
+                operation.vendor,
+                operation.name,
+                environment,
+                json.dumps(body([item.key for item, _ in chunk])),
+                len(chunk),
+                operation.estimate(len(chunk)),
+                buyer.import_batch_id,
+                buyer.run_id,
+                buyer.token,
+                rules()["timing"]["lease_seconds"],
+            )
+            for request_key, chunk in by_key.items()
+        ],
+        template="(%s::uuid, %s, %s, %s, %s, %s, %s, %s, %s, %s::uuid, clock_timestamp() + make_interval(secs => %s))",
+        page_size=5_000,
+        fetch=True,
+    )
+    calls = [
         (
+            row["id"],
             operation.vendor,
             operation.name,
             environment,
-            json.dumps(body),
-            len(chunk),
-            estimate,
-            buyer.import_batch_id,
-            buyer.run_id,
-            buyer.token,
-            rules()["timing"]["lease_seconds"],
-        ),
-    )
-    row = cursor.fetchone()
-    assert row is not None
-    share = estimate / len(chunk)
+            item.key,
+            window,
+            json.dumps(item.details),
+            row["estimated_usd"] / row["inputs"],
+        )
+        for row in rows
+        for item, window in by_key[str(row["request_key"])]
+    ]
     # a refused call is the only one that may exist already
     execute_values(
         cursor,
@@ -290,22 +310,10 @@ def _insert_request(
             estimated_usd = excluded.estimated_usd, actual_usd = NULL
         WHERE c.state = 'refused'
         """,
-        [
-            (
-                row["id"],
-                operation.vendor,
-                operation.name,
-                environment,
-                item.key,
-                window,
-                json.dumps(item.details),
-                share,
-            )
-            for item, window in chunk
-        ],
+        calls,
         page_size=5_000,
     )
-    return _request(row, [item.key for item, _ in chunk])
+    return [_request(row, [item.key for item, _ in by_key[str(row["request_key"])]]) for row in rows]
 
 
 def _request(row: Mapping[str, Any], inputs: Sequence[str]) -> Request:
@@ -341,6 +349,16 @@ def check_held(request: Request, token: str, attempt: int) -> None:
         )
         if cursor.fetchone() is None:
             raise Taken(f"Request {request.id} was taken up by another process; this one sends nothing more.")
+
+
+def now(connection: Connection) -> datetime:
+    """The database's clock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        row = cursor.fetchone()
+    assert row is not None
+    moment: datetime = row[0]
+    return moment
 
 
 def sent(connection: Connection, request: Request) -> tuple[datetime, float]:
@@ -511,24 +529,25 @@ def unknown_before(connection: Connection, request: Request) -> set[str]:
 
 
 def charged_since(connection: Connection, lost: Sequence[Request], charged_results: Sequence[str]) -> int | None:
-    """How many verifications we know to be charged of those reserved together with the oldest lost one, or later.
+    """How many verifications we know to be charged of those reserved since the balance was read for the oldest lost one.
 
     None while others that may be charged too are under way: then a credit balance says nothing of the lost ones. Older
     ones that another process settles meanwhile are not counted: that errs on the side of "the lost one was charged".
     """
+    oldest = min(lost, key=lambda request: request.id)
     with connection.cursor() as cursor:
         cursor.execute(
             """
             SELECT count(*) FILTER (WHERE c.state = 'settled' AND c.response ->> 'result' = ANY (%(charged)s)
-                       AND r.reserved_at >= (SELECT reserved_at FROM marketing.vendor_requests WHERE id = %(oldest)s)),
+                       AND r.reserved_at >= %(since)s::timestamptz),
                    bool_or(r.actual_usd IS NULL AND r.state IN ('sent', 'unknown') AND r.id <> ALL (%(lost)s::bigint[]))
             FROM marketing.vendor_requests r JOIN marketing.vendor_calls c ON c.request_id = r.id
             WHERE (r.vendor, r.environment) = (SELECT vendor, environment FROM marketing.vendor_requests WHERE id = %(oldest)s)
-              AND (r.reserved_at >= (SELECT reserved_at FROM marketing.vendor_requests WHERE id = %(oldest)s)
-                   OR r.state IN ('sent', 'unknown'))
+              AND (r.reserved_at >= %(since)s::timestamptz OR r.state IN ('sent', 'unknown'))
             """,
             {
-                "oldest": min(request.id for request in lost),
+                "oldest": oldest.id,
+                "since": oldest.body["credits_at"],
                 "lost": [request.id for request in lost],
                 "charged": list(charged_results),
             },
