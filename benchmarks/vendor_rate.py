@@ -28,7 +28,7 @@ def main() -> None:
 
         rules = settings.rules()["million_verifier"]
         # a little below the vendor's limit: its window and ours do not begin at the same moment
-        rules.update({"single_below": 10**9, "requests_per_second": 0.97 * rate})
+        rules.update({"single_below": 10**9, "requests_per_second": 0.99 * rate})
         insert_companies(_Database(running.url), "RATE-1", COMPANIES)
         started = time.monotonic()
         counts = run_stages("RATE-1")
