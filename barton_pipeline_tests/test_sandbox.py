@@ -861,7 +861,7 @@ def test_files_that_hold_no_address(vendor: Vendor) -> None:
 
 def test_every_fault_is_tried_below() -> None:
     tried = {"rate_limit", "rate_limit_bare", "server_error", "no_credit", "bad_key", "api_error", "http200_error", "drop_before",
-             "drop_after_charging", "slow_drip", "truncated_json", "wrong_schema", "run_fails", "duplicate_webhook", "empty_rows"}  # fmt: skip
+             "drop_after_charging", "slow_drip", "truncated_json", "wrong_schema", "run_fails", "run_hangs", "duplicate_webhook", "empty_rows"}  # fmt: skip
     assert tried == FAULTS
 
 
@@ -957,6 +957,18 @@ def test_a_run_that_fails_charges_what_it_delivered(vendor: Vendor, status: str,
     run = vendor.start().json()["data"]
     assert (run["status"], run["exitCode"], run["usageTotalUsd"]) == (status, exit_code, 0.024)
     assert len(vendor.items(run)) == 3 == vendor.charges()["apify"]["items"]
+
+
+def test_a_run_that_hangs_ends_when_it_is_aborted(vendor: Vendor) -> None:
+    vendor.fault("run_hangs", items=3)
+    vendor.fault("run_hangs", items=2, stubborn=True)
+    runs = [vendor.start(wait=0, params={"timeout": 1}).json()["data"] for _ in range(2)]
+    time.sleep(1.1)
+    paths = [f"actor-runs/{run['id']}" for run in runs]
+    assert {vendor.apify("GET", path).json()["data"]["status"] for path in paths} <= {"READY", "RUNNING"}
+    aborted = [vendor.apify("POST", f"{path}/abort").json()["data"] for path in paths]
+    assert aborted[0]["status"] == "ABORTED" and aborted[1]["status"] != "ABORTED"
+    assert aborted[0]["usageTotalUsd"] == 0.024 and len(vendor.items(aborted[0])) == 3
 
 
 def test_a_run_longer_than_its_timeout(slow: Vendor) -> None:

@@ -4,14 +4,16 @@ import json
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from barton_pipeline import replay
+from barton_pipeline import replay, verification
 from barton_pipeline.database import transaction
+from barton_pipeline.email_checks import MxLookup
 from barton_pipeline.vendors import ledger, people, settings, spending
 from barton_pipeline.vendors.sandbox import Sandbox, running_sandbox
 from barton_pipeline_tests.builders import insert_companies, run_stages
@@ -289,6 +291,55 @@ def test_a_vendor_that_is_down_costs_nothing(db, sandbox) -> None:
         "SELECT min(message) FROM marketing.vendor_holds WHERE operation = 'leads_finder'"
     )
     assert db.query("SELECT DISTINCT state FROM marketing.vendor_requests") == [("refused",)]
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_a_run_that_does_not_end_is_aborted_paid_and_asked_again(db, sandbox, monkeypatch, stubborn: bool) -> None:
+    overdue = {"actor_timeout_seconds": 1, "overdue_seconds": 0.5}
+    monkeypatch.setitem(settings.rules(), "timing", {**settings.rules()["timing"], **overdue})
+    insert_companies(db, "B1", 60)  # two runs
+    sandbox.fault("run_hangs", "/runs$", items=20, stubborn=stubborn)
+    run_stages("B1")
+    message = db.value("SELECT message FROM marketing.vendor_holds WHERE reason = 'vendor_trouble'")
+    states = db.query("SELECT state FROM marketing.vendor_requests WHERE operation = 'leads_finder' ORDER BY state")
+    if stubborn:
+        assert "does not end" in message and states == [("sent",), ("settled",)]
+        for run in sandbox.apify.runs.values():
+            run.stubborn = False
+        db.execute("UPDATE marketing.vendor_requests SET lease_until = now() WHERE state = 'sent'")
+    else:
+        assert "ended as ABORTED" in message and "with 20 items" in message and states == [("settled",)] * 2
+        assert ledger_usd(db, "apify") == charged_usd(sandbox, "apify")
+        held = db.value("SELECT inputs FROM marketing.vendor_holds WHERE reason = 'vendor_trouble'")
+        assert 0 < held == db.value("SELECT count(*) FROM marketing.vendor_calls WHERE state = 'refused'") < 50
+    for _ in range(2):
+        run_stages("B1")
+    assert db.value("SELECT count(*) FROM marketing.vendor_holds WHERE reason = 'vendor_trouble'") == 0
+    assert db.value("SELECT count(*) FROM marketing.company_slots WHERE search_state = 'not_searched'") == 0
+    assert len(sandbox.apify.runs) == 3
+    assert ledger_usd(db, "apify") == charged_usd(sandbox, "apify")
+
+
+def test_a_guess_waits_for_the_addresses_at_its_domain(db, sandbox) -> None:
+    insert_companies(db, "B1", 20)
+    run_stages("B1")
+    guesses = "operation = 'verify_email' AND input ? 'guessed_for'"
+    domain = db.value(f"SELECT split_part(input_key, '@', 2) FROM marketing.vendor_calls WHERE {guesses} LIMIT 1")
+    db.execute(f"DELETE FROM marketing.vendor_calls WHERE {guesses}")
+    db.execute("UPDATE marketing.people_master SET email = NULL")
+    page = {"batch": "B1", "after": "", "last": "~"}
+
+    def asked() -> set[str]:
+        with transaction() as connection:
+            guesses = verification.next_guesses(connection, page, MxLookup(1, probes=()))
+        return {guess.key for guess in guesses if guess.key.endswith(f"@{domain}")}
+
+    free = asked()
+    with transaction() as connection:
+        operation, buyer = settings.operations()["verify_email"], ledger.Buyer("B9", "", str(uuid.uuid4()))
+        under_way = f"somebody@{domain}"
+        ledger.reserve(connection, operation, "sandbox", [ledger.Input(under_way)], buyer, body=lambda keys: {})
+    assert free and asked() == {under_way}
 
 
 def test_executives_who_leave_and_arrive_are_history_and_signals(db, sandbox) -> None:

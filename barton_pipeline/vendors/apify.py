@@ -145,13 +145,20 @@ class Apify:
 
     def _follow(self, request: Request, run_id: str) -> None:
         """Wait for the run's end, read its items, settle."""
-        wait = timedelta(seconds=rules()["timing"]["poll_seconds"])
+        timing, aborted = rules()["timing"], False
+        wait = timedelta(seconds=timing["poll_seconds"])
         with _reading():
             run = self._client.run(run_id).get()
             while run is not None and run.status not in _ENDED:
-                if _seconds_since(run.started_at) > rules()["timing"]["actor_timeout_seconds"] + 60:
-                    run = self._client.run(run_id).abort()
-                    continue
+                overdue = _seconds_since(run.started_at) - timing["actor_timeout_seconds"] - timing["overdue_seconds"]
+                if overdue > 0 and not aborted:
+                    aborted = True
+                    self._client.run(run_id).abort()
+                elif overdue > timing["overdue_seconds"]:
+                    raise Trouble(
+                        f"Apify run {run_id} does not end, not even when it is aborted; it is looked at again later. Abort it "
+                        "in the Apify console: what it has found is then settled."
+                    )
                 run = self._client.run(run_id).wait_for_finish(wait_duration=wait)
             if run is None:
                 raise Trouble(f"Apify no longer knows run {run_id} of request {request.id}")

@@ -32,6 +32,7 @@ LARGEST_PAGE = 1_000
 NO_LIMIT = 999_999_999_999  # what Apify answers as the limit when none was asked for
 PAGE_OF_SEARCH = 25
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FOR_EVER = 10.0**9  # seconds
 TERMINAL = ("SUCCEEDED", "FAILED", "TIMED-OUT", "ABORTED")
 MODES = {  # mode: (price of a profile in USD, event it is charged as)
     "Short ($4 per 1k)": (0.004, "short-profile"),
@@ -84,6 +85,7 @@ class Run:
     deliveries: int
     client: dict[str, Any]
     run_input: dict[str, Any]
+    stubborn: bool = False
     aborted: int | None = None
 
     def status(self) -> str:
@@ -234,7 +236,7 @@ class Apify:
     async def _abort(self, request: Request) -> Response:
         run = self._run(request)
         with self.settings.lock:
-            if run.status() not in TERMINAL:
+            if run.status() not in TERMINAL and not run.stubborn:
                 run.aborted = _now()
         return json_response({"data": run.full()})
 
@@ -362,7 +364,7 @@ class Apify:
         self._check_free_slot()
         items = _truncated(order, options)
         outcome = "SUCCEEDED"
-        if fault.get("fault") == "run_fails":
+        if fault.get("fault") in ("run_fails", "run_hangs"):
             outcome = fault.get("status", "FAILED")
             items = items[: int(fault.get("items", 0))]
         usd = round(order.start_fee + len(items) * order.price, 6)
@@ -377,10 +379,13 @@ class Apify:
         started, seconds = _now(), self.settings.run_seconds
         if 0 < options["timeoutSecs"] < seconds:
             seconds, outcome = options["timeoutSecs"], "TIMED-OUT"
+        if fault.get("fault") == "run_hangs":
+            seconds = FOR_EVER
         run = Run(
             id=_opaque("run", uuid.uuid4()), actor=actor, rows=rows, charged=charged, usd=usd, started=started,
             ends=started + int(seconds * 1000), outcome=outcome, options=options, input_bytes=input_bytes,
             webhooks=webhooks, deliveries=2 if fault.get("fault") == "duplicate_webhook" else 1, client=client, run_input=run_input,
+            stubborn=bool(fault.get("stubborn")),
         )  # fmt: skip
         self.runs[run.id] = run
         self.inputs.update(f"{actor} {asked}" for asked in order.asked)

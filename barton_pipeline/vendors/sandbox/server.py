@@ -42,7 +42,7 @@ INSTEAD = {
     "api_error",
 }
 AFTERWARDS = {"drop_after_charging", "slow_drip", "truncated_json", "wrong_schema"}
-OF_A_RUN = {"run_fails", "duplicate_webhook", "empty_rows"}
+OF_A_RUN = {"run_fails", "run_hangs", "duplicate_webhook", "empty_rows"}
 FAULTS = INSTEAD | AFTERWARDS | OF_A_RUN
 CONNECTION = "barton.connection"
 
