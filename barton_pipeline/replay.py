@@ -164,6 +164,8 @@ def _forget_derived(connection: Connection) -> None:
             """
             UPDATE intake.company_raw_intake SET validated = NULL, validated_at = NULL, domain = NULL, company_name_key = NULL;
             DELETE FROM intake.people_raw_intake WHERE vendor_call_id IS NOT NULL;
+            UPDATE intake.signals_raw_intake SET outcome = NULL, outcome_reasons = '{}', judged_at = NULL, domain = NULL,
+                company_name_key = NULL;
             UPDATE intake.people_raw_intake SET outcome = NULL, judged_at = NULL, domain = NULL, company_name_key = NULL;
             UPDATE marketing.company_slots SET person_unique_id = NULL, is_filled = false WHERE is_filled;
             DELETE FROM marketing.people_master;

@@ -395,6 +395,19 @@ def test_a_replay_rebuilds_everything_without_a_single_call(db, sandbox) -> None
         """
     )
     run_stages("B2")
+    for batch, company in (("B1", 3), ("S1", 9), ("S1", 9), ("S1", 99)):
+        db.execute(
+            """
+            INSERT INTO intake.signals_raw_intake (website, signal_type, occurred_at, external_id, source_system, import_batch_id)
+            VALUES ('company' || %s || '.com', 'reply', '2026-10-01', %s, 'test', %s)
+            """,
+            company, f"E{company}", batch,
+        )  # fmt: skip
+    run_stages("B1")
+    run_stages("S1")
+    signals = "SELECT id, company_name_key, domain, outcome, outcome_reasons FROM intake.signals_raw_intake ORDER BY id"
+    judged = db.query(signals)
+    assert [row[3] for row in judged] == ["recorded", "recorded", "duplicate", "company_unknown"]
     ids = db.query("SELECT company_unique_id FROM marketing.company_master ORDER BY 1")
     history = db.value("SELECT count(*) FROM marketing.barton_id_history")
     events = db.value("SELECT count(*) FROM marketing.pipeline_events")
@@ -403,6 +416,7 @@ def test_a_replay_rebuilds_everything_without_a_single_call(db, sandbox) -> None
         counts, differences = replay.replay(apply)
         assert differences == []
         assert counts["marketing.company_master"] == 22 and counts["marketing.people_master"] > 30
+        assert db.query(signals) == judged
     assert db.query("SELECT company_unique_id FROM marketing.company_master ORDER BY 1") == ids
     assert db.value("SELECT count(*) FROM marketing.barton_id_history") == history
     assert db.value("SELECT count(*) FROM marketing.pipeline_events") == events
