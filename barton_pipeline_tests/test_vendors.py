@@ -250,6 +250,7 @@ def test_a_switched_off_vendor_gets_nothing(db, sandbox) -> None:
         ("no_credit", "/runs$", "top it up"),
         ("bad_key", "/runs$", "Check APIFY_TOKEN"),
         ("wrong_schema", "/v2/actor-runs/", "could not be read"),
+        ("wrong_schema", "/items$", "in a form we cannot read"),
         ("bad_key", "/api/v3", "Check MILLIONVERIFIER_API_KEY"),
         ("no_credit", "/api/v3", "no credits left"),
     ],
