@@ -168,8 +168,10 @@ class Apify:
     def _items(self, dataset_id: str) -> Iterator[dict[str, Any]]:
         """All items; the end is an empty page, because a page may be short of what was asked for."""
         offset = 0
-        while page := self._client.dataset(dataset_id).list_items(limit=_PAGE, offset=offset).items:
-            if not isinstance(page, list) or not all(isinstance(item, dict) for item in page):
+        while (answer := self._client.dataset(dataset_id).list_items(limit=_PAGE, offset=offset)).items:
+            page = answer.items
+            # the client makes a list of one out of an object that is no list
+            if len(page) == 1 != answer.count or not all(isinstance(item, dict) for item in page):
                 raise Trouble(
                     f"Apify gives out dataset {dataset_id} in a form we cannot read ({str(page)[:100]}); it is paid, kept by Apify "
                     "for some days, and read again later. If that goes on, Apify's interface has changed: barton needs an update."
