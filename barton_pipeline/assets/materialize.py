@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.partitions.context import partition_loading_context
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import RealDictCursor
 
@@ -82,11 +83,14 @@ def materialize_stage(
     Raises dagster.Failure, not retried by Dagster (the queue retries), with what happened and what to do.
     """
     runs = stage_runs(context)
-    if len(runs) == 1:
-        return dg.MaterializeResult(metadata=_materialize_batch(context, runs[0], work, preview, buy))
     stage = context.asset_key.to_user_string()
+    if len(runs) == 1:
+        metadata = _materialize_batch(context, runs[0], work, preview, buy)
+        context.log.info("%s of %s in %s s", stage, runs[0].import_batch_id, metadata["seconds"])
+        return dg.MaterializeResult(metadata=metadata)
     failed: dict[str, Exception] = {}
-    with heartbeat(runs):
+    # Dagster reads all partition keys for each batch's metadata, unless they have been read in this context
+    with heartbeat(runs), partition_loading_context(dynamic_partitions_store=context.instance):
         for run in runs:
             try:
                 metadata = _materialize_batch(context, run, work, preview, buy)
@@ -123,7 +127,6 @@ def _materialize_batch(
         counts = run_stage(run, stage, work_and_look, buy)
     except event_queue.LeaseLost as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
-    context.log.info("%s of %s: %s", stage, run.import_batch_id, counts)
     metadata: dict[str, Any] = {name: _metadata_value(value) for name, value in counts.items()}
     metadata["dagster/partition_row_count"] = int(counts["rows_out"])
     metadata["dagster/column_schema"] = dg.TableSchema(columns=found["columns"])
@@ -138,6 +141,16 @@ def _query(connection: Connection, statement: str, **parameters: Any) -> list[di
 
 
 def _columns(connection: Connection, table: str) -> list[dg.TableColumn]:
+    """The table's columns with their comments, read once per process: a backfill asks for every batch."""
+    if table not in _COLUMNS:
+        _COLUMNS[table] = _read_columns(connection, table)
+    return _COLUMNS[table]
+
+
+_COLUMNS: dict[str, list[dg.TableColumn]] = {}
+
+
+def _read_columns(connection: Connection, table: str) -> list[dg.TableColumn]:
     rows = _query(
         connection,
         """
