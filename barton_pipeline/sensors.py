@@ -20,7 +20,7 @@ from barton_pipeline.checks import ALL_CHECKS, EXPECTATIONS_KIND, KIND_TAG
 from barton_pipeline.database import connect
 from barton_pipeline.jobs import expectations_job, pipeline_job
 from barton_pipeline.resources import Database
-from barton_pipeline.stages import stages_from
+from barton_pipeline.stages import record_death, stages_from
 from barton_pipeline.vendors import ledger
 
 # A batch of this many rows gets priority 0; each tenfold fewer rows one more, so small new batches go first.
@@ -102,7 +102,10 @@ def release_dead_runs(connection: Connection, instance: dg.DagsterInstance) -> i
         elif run.is_finished:
             # a stage or check that fails hands its events back itself: here the worker died before it could
             crashed = run.status == dg.DagsterRunStatus.FAILURE
-            event_queue.fail(connection, lease.lease_token, f"Run {run.run_id} ended in {run.status.value}", crashed)
+            message = f"Run {run.run_id} ended in {run.status.value}"
+            status = "error" if crashed else "cancelled"
+            record_death(connection, lease.import_batch_id, run.run_id, lease.lease_token, status, message)
+            event_queue.fail(connection, lease.lease_token, message, crashed)
             released += 1
         elif lease.expired and run.status == dg.DagsterRunStatus.STARTED:
             _bury(lease, run, connection, instance)
@@ -124,6 +127,7 @@ def _run_of(lease: event_queue.Lease, instance: dg.DagsterInstance) -> dg.Dagste
 def _bury(lease: event_queue.Lease, run: dg.DagsterRun, connection: Connection, instance: dg.DagsterInstance) -> None:
     """A worker that stopped extending its lease is dead: say so in Dagster too, or its batch stays blocked."""
     message = f"The worker of run {run.run_id} vanished: its lease on batch {lease.import_batch_id} ran out"
+    record_death(connection, lease.import_batch_id, run.run_id, lease.lease_token, "error", message)
     event_queue.fail(connection, lease.lease_token, message, crashed=True)
     event_queue.log_error(
         connection,

@@ -238,6 +238,43 @@ def _record_failure(run: StageRun, stage: str, error: BaseException, seconds: fl
         event_queue.fail(connection, run.lease_token, f"{stage}: {message}")
 
 
+def record_death(
+    connection: Connection, import_batch_id: str, run_id: str, lease_token: str, status: str, message: str
+) -> None:
+    """Write the statistics row of a stage whose run ended without a word: the one after the last that it completed.
+
+    Call before the events are handed back: without a completed stage they say where the run began. ``status`` is error or
+    cancelled; the seconds are those since that stage can have begun.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH done AS (
+                SELECT max(p.position) AS position, max(b.completed_at) AS at
+                FROM marketing.batch_stages b JOIN marketing.pipeline_stages p USING (stage)
+                WHERE b.import_batch_id = %(batch)s AND b.run_id = %(run)s
+            ), entry AS (
+                SELECT min(p.position) AS position FROM marketing.pipeline_events e JOIN marketing.event_routes r USING (event_type)
+                JOIN marketing.pipeline_stages p ON p.stage = r.entry_stage
+                WHERE e.status = 'processing' AND e.lease_token = %(token)s
+            )
+            INSERT INTO marketing.workflow_stats
+                (workflow_name, status, duration_seconds, error_message, triggered_by, batch_id, metadata)
+            SELECT p.stage, %(status)s, extract(epoch FROM now() - done.at), %(message)s, 'event', %(batch)s,
+                   jsonb_build_object('run_id', %(run)s, 'found_by', 'event_queue_sensor')
+            FROM done, entry, marketing.pipeline_stages p WHERE p.position >= coalesce(done.position + 1, entry.position)
+            ORDER BY p.position LIMIT 1
+            """,
+            {
+                "batch": import_batch_id,
+                "run": run_id,
+                "token": lease_token,
+                "status": status,
+                "message": message[:2000],
+            },
+        )
+
+
 @contextlib.contextmanager
 def heartbeat(runs: Sequence[StageRun]) -> Iterator[None]:
     """Extend the leases from a second connection while a long stage works, so that nobody takes the batches."""

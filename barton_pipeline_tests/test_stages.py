@@ -11,7 +11,7 @@ import pytest
 from barton_pipeline import event_queue, reports
 from barton_pipeline.database import transaction
 from barton_pipeline.intake.loading import load_file
-from barton_pipeline.stages import STAGES, run_stage
+from barton_pipeline.stages import STAGES, record_death, run_stage
 
 from .builders import WORK, insert_companies, run_stages, stage_run
 
@@ -326,3 +326,20 @@ def test_reports(db) -> None:
         )
         assert [row["reason"] for row in reports.rejections(connection, "B1")] == ["website_missing"]
         assert all(row["completed_at"] for row in reports.batch_stages(connection, "B1"))
+
+
+@pytest.mark.parametrize(
+    ("completed", "died_in"), [((), "raw_intake"), (("raw_intake", "validated_companies"), "company_master")]
+)
+def test_a_run_that_died_without_a_word_is_counted_for_the_stage_it_was_in(db, completed, died_in: str) -> None:
+    insert_companies(db, "B1", 1)
+    with transaction() as connection:
+        claim = event_queue.accept(connection, "B1")
+    run = stage_run("B1", token=claim.lease_token)
+    for stage in completed:
+        run_stage(run, stage, WORK[stage])
+    with transaction() as connection:
+        record_death(connection, "B1", run.run_id, claim.lease_token, "error", "the worker vanished")
+    assert db.query(
+        "SELECT workflow_name, status, error_message FROM marketing.workflow_stats WHERE status <> 'ok'"
+    ) == [(died_in, "error", "the worker vanished")]

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from decimal import Decimal
@@ -341,6 +342,26 @@ def test_a_guess_waits_for_the_addresses_at_its_domain(db, sandbox) -> None:
         under_way = f"somebody@{domain}"
         ledger.reserve(connection, operation, "sandbox", [ledger.Input(under_way)], buyer, body=lambda keys: {})
     assert free and asked() == {under_way}
+
+
+def test_a_download_that_stays_cut_off_is_read_again_later_and_nothing_is_bought_twice(
+    db, sandbox, monkeypatch
+) -> None:
+    """The answers are paid and the vendor has them: settling what could be read would buy the others again."""
+    monkeypatch.setitem(
+        settings.rules(), "million_verifier", {**settings.rules()["million_verifier"], "single_below": 1}
+    )
+    with_profiles(db, "B1", 10)
+    sandbox.fault("truncated_json", "/download", times=settings.rules()["timing"]["retries"])
+    run_stages("B1")
+    assert db.query("SELECT message FROM marketing.vendor_holds WHERE reason = 'vendor_trouble'")[0][0].startswith(
+        "MillionVerifier gives out"
+    )
+    time.sleep(SHORT["lease_seconds"])
+    run_stages("B1")
+    assert set(sandbox.charges()["inputs"].values()) == {1}
+    assert ledger_usd(db, "million_verifier") == charged_usd(sandbox, "million_verifier") > 0
+    assert db.value("SELECT count(*) FROM marketing.vendor_requests WHERE state IN ('sent', 'unknown')") == 0
 
 
 def test_executives_who_leave_and_arrive_are_history_and_signals(db, sandbox) -> None:

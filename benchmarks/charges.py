@@ -29,7 +29,7 @@ from benchmarks.system import PROJECT, system
 FAST = {
     "lease_seconds": 2,
     "heartbeat_seconds": 0.5,
-    "grace_seconds": 3,  # the sandbox lists what it was sent within that, even when two cores are busy
+    "grace_seconds": 3,
     "poll_seconds": 0.1,
     "retries": 3,
     "read_seconds": 5,

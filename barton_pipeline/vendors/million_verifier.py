@@ -183,7 +183,7 @@ class MillionVerifier:
             if info.get("status") in _FINISHED | _FAILED:
                 break
             time.sleep(delay)
-        answers = self._download(request, file_id, whole=info.get("status") in _FINISHED)
+        answers = self._download(request, file_id, info)
         self._settle(request, answers, info)
         if info.get("status") in _FAILED:
             raise Trouble(
@@ -191,19 +191,22 @@ class MillionVerifier:
                 "were answered, the others are asked again later"
             )
 
-    def _download(self, request: Request, file_id: str, whole: bool) -> dict[str, dict[str, Any]]:
-        """The file's rows by address. Downloading is free, so a cut-off answer is fetched again."""
+    def _download(self, request: Request, file_id: str, info: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """The file's rows by address, all that the vendor says it has. Downloading is free: a cut-off answer is fetched again.
+
+        Raises Trouble when it stays cut off: settled as it is, the rows that are missing would be bought a second time.
+        """
         asked = {email.lower(): email for email in request.inputs}
+        verified = info.get("verified", info.get("total_rows"))
+        promised = len(asked) if verified is None else min(len(asked), int(verified))
         for attempt in range(rules()["timing"]["retries"]):
             rows = self._rows(file_id, asked)
-            if len(rows) >= len(asked) or not whole:
+            if len(rows) >= promised:
                 return rows
             time.sleep(min(0.5 * 2**attempt, 30))
-        if not rows:
-            raise Trouble(
-                f"{_VENDOR} has finished file {file_id} but gives out none of its rows; it is read again later"
-            )
-        return rows
+        raise Trouble(
+            f"{_VENDOR} gives out {len(rows)} of the {promised} rows of file {file_id}; they are paid, and read again later"
+        )
 
     def _rows(self, file_id: str, asked: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         try:
