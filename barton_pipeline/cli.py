@@ -713,6 +713,58 @@ def migrate(to: int | None, down_to: int | None, yes: bool) -> None:
 
 
 @barton.command()
+@click.option("--test", "test", is_flag=True, help="Send a test message to every channel and say which took it.")
+@click.option("--summary", "summary", is_flag=True, help="Print the summary of the last hour.")
+@as_json
+def alerts(test: bool, summary: bool, json_output: bool) -> None:
+    """Show what fires now, since when, and which channels have been told (docs/alerts.md)."""
+    from barton_pipeline import alert_channels
+    from barton_pipeline import alerts as alerts_module
+
+    if test and summary:
+        raise InputError("Say --test or --summary, not both")
+    if test:
+        _test_channels(alert_channels.channels(), json_output)
+        return
+    with database.transaction() as connection:
+        if summary:
+            counts = alerts_module.summary(connection)
+        else:
+            found = alerts_module.firing(connection)
+    if json_output:
+        _print_json(counts if summary else found)
+    elif summary:
+        for line in [
+            f"{counts['since']:%Y-%m-%d %H:%M} to {counts['until']:%H:%M %Z}",
+            *alerts_module.summary_lines(counts),
+        ]:
+            console.print(line, markup=False, highlight=False)
+    else:
+        print_rows(f"Alerts: {len(found)}", [{**row, "told": ", ".join(row["delivered_to"]) or None} for row in found],
+                   ["severity", "rule", "subject", "since", "detail", "told"])  # fmt: skip
+
+
+def _test_channels(channels: Sequence[Any], json_output: bool) -> None:
+    from barton_pipeline import alert_channels
+
+    if not channels:
+        raise InputError(f"No channel is configured: set {alert_channels.VARIABLE} (docs/alerts.md)")
+    problems = {
+        channel.name: alert_channels.send(channel, "Barton: test", "A test message. Nothing is wrong.")
+        for channel in channels
+    }
+    if json_output:
+        _print_json(
+            [{"channel": name, "ok": not problem, "problem": problem or None} for name, problem in problems.items()]
+        )
+    else:
+        for name, problem in problems.items():
+            console.print(f"{name}: {problem or 'taken'}", markup=False)
+    if any(problems.values()):
+        raise click.exceptions.Exit(1)
+
+
+@barton.command()
 @click.option("--dry-run", is_flag=True, help="Only count what would be deleted.")
 @as_json
 def purge(dry_run: bool, json_output: bool) -> None:

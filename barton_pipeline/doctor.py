@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from barton_pipeline import database, embedded_postgres, migrations, reports
+from barton_pipeline import alert_channels, database, embedded_postgres, migrations, reports
 from barton_pipeline.errors import BartonError
 
 OLDEST_POSTGRES = 150000
@@ -152,6 +152,33 @@ def _queue(name: str) -> Finding:
     return Finding(name, "ok", found)
 
 
+def _alerts(name: str) -> Finding:
+    found = alert_channels.channels()
+    if not found:
+        return Finding(
+            name,
+            "warning",
+            "no channels: nobody is told",
+            f"Set {alert_channels.VARIABLE} (docs/alerts.md).",
+        )
+    if wrong := [channel.name for channel in found if not alert_channels.understood(channel)]:
+        return Finding(name, "error", f"{', '.join(wrong)}: {alert_channels.NOT_UNDERSTOOD}", "Correct the URL.")
+    with database.transaction() as connection:
+        (row,) = reports.query(
+            connection,
+            """
+            SELECT (SELECT count(*) FROM marketing.alerts WHERE recovered_at IS NULL) AS firing,
+                   (SELECT count(*) FROM marketing.alert_messages WHERE state = 'pending' AND error IS NOT NULL) AS failing
+            """,
+        )
+    told = f"{len(found)} channel(s): {', '.join(channel.name for channel in found)}; {row['firing']} alert(s) firing"
+    if row["failing"]:
+        return Finding(
+            name, "warning", f"{told}; {row['failing']} message(s) could not be delivered yet", "barton alerts --test"
+        )
+    return Finding(name, "ok", told)
+
+
 def _dagster(name: str) -> Finding:
     from barton_pipeline.instance.local import local_instance
 
@@ -191,6 +218,7 @@ CHECKS: dict[str, Callable[[str], Finding]] = {
     "triggers": _triggers,
     "views": _views,
     "event queue": _queue,
+    "alerts": _alerts,
     "dagster": _dagster,
     "dns": _dns,
 }

@@ -13,7 +13,7 @@ import dagster as dg
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline import event_queue, operations, reports
+from barton_pipeline import alerts, event_queue, operations, reports
 from barton_pipeline.assets.materialize import LEASE_TAG, OWNER
 from barton_pipeline.batches import add_batch
 from barton_pipeline.checks import ALL_CHECKS, EXPECTATIONS_KIND, KIND_TAG
@@ -206,4 +206,14 @@ def expectations_sensor(context: dg.RunStatusSensorContext) -> dg.RunRequest | d
     )
 
 
-ALL_SENSORS = [event_queue_sensor, reconciler_sensor, expectations_sensor]
+@dg.sensor(
+    minimum_interval_seconds=alerts.settings()["tick_seconds"],
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Alerts: what is critical at once, all rules every 15 minutes, the hourly summary; sends and retries messages.",
+)
+def alerts_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """In the tick, because a run would cost more than the rules do (docs/alerts.md)."""
+    return dg.SkipReason(alerts.watch())
+
+
+ALL_SENSORS = [event_queue_sensor, reconciler_sensor, expectations_sensor, alerts_sensor]

@@ -21,6 +21,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
 from barton_pipeline import database, migrations
+from barton_pipeline.alert_channels import VARIABLE as ALERT_URLS
 from barton_pipeline.vendors.settings import ALLOW_MIXED, KEYS, SANDBOX
 
 PROJECT = Path(__file__).parent.parent
@@ -140,8 +141,8 @@ def _admin(server: str, statement: str, *names: str) -> None:
 
 @pytest.fixture(autouse=True)
 def no_vendors(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests never spend money, whatever the machine they run on is configured for."""
-    for variable in (*KEYS.values(), SANDBOX, ALLOW_MIXED):
+    """Tests never spend money nor send messages, whatever the machine they run on is configured for."""
+    for variable in (*KEYS.values(), SANDBOX, ALLOW_MIXED, ALERT_URLS):
         monkeypatch.setenv(variable, "")  # empty, not deleted: a .env file must not fill it in
 
 
