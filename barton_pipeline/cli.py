@@ -41,9 +41,8 @@ def main() -> None:
     # what libraries warn each other about is nothing an operator can act on
     warnings.filterwarnings("ignore", module=r"dagster|platformdirs|great_expectations")
     try:
-        barton.main(standalone_mode=False)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+        # the code of a command that says Exit is handed back here, not raised
+        sys.exit(barton.main(standalone_mode=False) or 0)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
