@@ -4,8 +4,9 @@ Belongs here: measuring in SQL, and the life of an alert (``marketing.alerts``).
 A message is written in the transaction that changes the alert, so that neither is there without the other. No dagster here.
 """
 
+import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 from psycopg2.extensions import connection as Connection
 
 from barton_pipeline import alert_channels, database
@@ -56,6 +58,7 @@ _WORDS = {
     "dead_letters": "{value:.0f} event(s) of {subject} were given up. Mend the cause (barton errors), then: barton retry BATCH",
     "vendor_budget": "{subject}: ${used:.2f} of ${budget:.2f} used{exhausted}. Look: barton vendors",
     "critical_errors": "{value:.0f} open critical error(s) {subject}. Look: barton errors; close with --resolve",
+    "not_measured": "the rule {subject} could not be judged ({reason}). Look: barton doctor",
 }
 _SEVERITIES = ("critical", "warning")  # worst first
 
@@ -127,7 +130,7 @@ def watch() -> str:
     """
     with database.transaction() as connection:
         with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL statement_timeout = '30s'")
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", (f"{settings()['statement_seconds']}s",))
             # one watchdog at a time: the second one finds the work of the first done
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('barton.alerts', 0))")
         full = _take_beat(connection, "watchdog", settings()["watchdog_minutes"]) is not None
@@ -170,6 +173,8 @@ def evaluate(connection: Connection, critical_only: bool = False) -> list[Change
     changes = []
     for key in sorted(measured.keys() | known.keys()):
         found, alert = measured.get(key), known.get(key)
+        if ("not_measured", key[0]) in measured:
+            continue
         change = (
             _judge_open(connection, alert, found, clock["now"], critical_only)
             if alert
@@ -186,20 +191,39 @@ _OPEN = "SELECT * FROM marketing.alerts WHERE recovered_at IS NULL FOR UPDATE"
 
 
 def measure(connection: Connection) -> dict[tuple[str, str], Measurement]:
-    """Every subject of every rule with its present value, by (rule, subject)."""
+    """Every subject of every rule with its present value, by (rule, subject). A rule that fails is a finding, not an error."""
     found: dict[tuple[str, str], Measurement] = {}
-    for name, rule in rules().items():
-        rows = (
-            _budgets(connection)
-            if name == "vendor_budget"
-            else query(connection, _MEASURES[name], least_executions=rule.least_executions)
-        )
+    for name in [*_MEASURES, "vendor_budget"]:
+        try:
+            with _savepoint(connection):
+                rows = _rows(connection, name)
+        except (psycopg2.Error, ArithmeticError) as error:
+            reason = (error.diag.message_primary if isinstance(error, psycopg2.Error) else None) or type(error).__name__
+            name, rows = "not_measured", [{"subject": name, "value": 1, "reason": reason}]
         for row in rows:
             row["subject"], row["value"] = _plain(row["subject"]), float(row["value"])
             key = (name, row["subject"])
             if key not in found or found[key].value < row["value"]:
                 found[key] = Measurement(row["value"], row.get("opens", True), _WORDS[name].format(**row))
     return found
+
+
+@contextlib.contextmanager
+def _savepoint(connection: Connection) -> Iterator[None]:
+    with connection.cursor() as cursor:
+        cursor.execute("SAVEPOINT alert_rule")
+        try:
+            yield
+        except Exception:
+            cursor.execute("ROLLBACK TO SAVEPOINT alert_rule")
+            raise
+        cursor.execute("RELEASE SAVEPOINT alert_rule")
+
+
+def _rows(connection: Connection, name: str) -> list[dict[str, Any]]:
+    if name == "vendor_budget":
+        return _budgets(connection)
+    return query(connection, _MEASURES[name], least_executions=rules()[name].least_executions)
 
 
 def _plain(subject: str) -> str:
@@ -250,7 +274,7 @@ def _judge_open(
     connection: Connection, alert: dict[str, Any], found: Measurement | None, now: datetime, critical_only: bool
 ) -> Change | None:
     """A severity falls only when the alert is repeated: a value that swings around a level must not alarm each time."""
-    rule = rules().get(alert["rule"])
+    rule = rules().get(alert["rule"])  # None: of a version that had other rules
     if rule is None or found is None or found.value <= rule.over_at:
         if critical_only:
             return None

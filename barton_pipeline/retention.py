@@ -1,4 +1,4 @@
-"""What is deleted when it has grown old: ended events, resolved errors, stage statistics. Limits are ``retention.yaml``.
+"""What is deleted when it has grown old: ended events, resolved errors, stage statistics, alerts. Limits are ``retention.yaml``.
 
 Deletes in chunks, oldest first, each in a transaction of its own: writers never wait, and a purge that is killed has
 done part of the work. Dagster's own runs are deleted by ``jobs.retention_job``. No dagster here.
@@ -17,6 +17,8 @@ OLD = {
     "processed_events": ("marketing.pipeline_events", "status = 'processed' AND processed_at"),
     "resolved_errors": ("marketing.pipeline_errors", "resolved AND resolved_at"),
     "workflow_stats": ("marketing.workflow_stats", "created_at"),
+    "alerts": ("marketing.alerts", "recovered_at"),
+    "alert_messages": ("marketing.alert_messages", "state <> 'pending' AND created_at"),
 }
 
 

@@ -116,7 +116,7 @@ def test_each_rule_fires_at_its_threshold_and_not_below(db, seed, rule, subject,
 
 
 def test_every_rule_of_the_configuration_is_one_of_those_tested_and_measured() -> None:
-    assert set(alerts.settings()["rules"]) == {*alerts._MEASURES, "vendor_budget"} == set(alerts._WORDS)
+    assert set(alerts.settings()["rules"]) == {*alerts._MEASURES, "vendor_budget", "not_measured"} == set(alerts._WORDS)
     for rule in alerts.rules().values():
         assert rule.over_at < min(rule.levels.values()), "an alert would be over while it fires"
 
@@ -170,6 +170,24 @@ def test_every_rule_recovers(db, seed, repair, rule) -> None:
     assert {name for what, name, *_ in judge(db, seed) if what == "new"} == {rule}
     assert {name for what, name, *_ in judge(db, repair) if what == "over"} == {rule}
     assert db.value("SELECT count(*) FROM marketing.alerts WHERE recovered_at IS NULL") == 0
+
+
+def test_a_rule_that_cannot_be_judged_is_an_alert_and_the_others_go_on(db, monkeypatch) -> None:
+    assert judge(db, runs(100, 6)) == [("new", *PHASE, "warning")]
+    gone = ("ALTER VIEW marketing.v_phase_stats RENAME TO elsewhere", None)
+    blind = ("not_measured", "phase_error_rate")
+    assert judge(db, gone, event("11 minutes")) == [("new", *blind, "warning"), ("new", *QUEUE, "warning")]
+    (told,) = db.query("SELECT detail FROM marketing.alerts WHERE rule = 'not_measured'")
+    assert 'relation "marketing.v_phase_stats" does not exist' in told[0]
+    back = ("ALTER VIEW marketing.elsewhere RENAME TO v_phase_stats", None)
+    assert judge(db, back) == [("over", *blind, "warning")], "what could not be measured was not over"
+    with monkeypatch.context() as patch:
+        patch.setitem(alerts._MEASURES, "queue_age", "SELECT 'event queue' AS subject, 0 AS value FROM pg_sleep(30)")
+        patch.setitem(alerts.settings(), "statement_seconds", 1)
+        alerts.watch()
+    assert [row["subject"] for row in open_alerts(db) if row["rule"] == "not_measured"] == ["queue_age"]
+    monkeypatch.setattr(alerts, "_budgets", lambda _: 1 / 0)
+    assert ("new", "not_measured", "vendor_budget", "warning") in judge(db)
 
 
 def test_between_the_rounds_only_what_is_critical_is_told(db) -> None:

@@ -71,7 +71,8 @@ def test_the_queue_is_an_asset_whose_numbers_are_observed_when_they_change(db) -
 def test_heavy_libraries_stay_off_the_run_path() -> None:
     code = (
         "import sys, barton_pipeline.definitions; "
-        "print([m for m in ('great_expectations', 'pandas', 'tldextract', 'openpyxl', 'sklearn', 'matplotlib') if m in sys.modules])"
+        "print([m for m in ('great_expectations', 'pandas', 'apprise', 'tldextract', 'openpyxl', 'sklearn', 'matplotlib') "
+        "if m in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
@@ -89,7 +90,19 @@ def test_event_runs_leave_great_expectations_to_the_job_that_follows(entry_stage
 
 
 @pytest.mark.parametrize(
-    "module", ["event_queue", "stages", "validation", "enrichment", "verification", "titles", "reports", "cli"]
+    "module",
+    [
+        "event_queue",
+        "stages",
+        "validation",
+        "enrichment",
+        "verification",
+        "titles",
+        "reports",
+        "cli",
+        "alerts",
+        "alert_channels",
+    ],
 )
 def test_the_domain_does_not_know_dagster(module: str) -> None:
     code = f"import sys, barton_pipeline.{module}; print('dagster' in sys.modules)"

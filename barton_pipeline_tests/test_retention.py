@@ -26,14 +26,22 @@ HISTORY = """
            CASE WHEN resolved THEN now() - make_interval(days => days) END
     FROM unnest(ARRAY[1, 89, 91]) AS days, unnest(ARRAY[true, false]) AS resolved;
     INSERT INTO marketing.workflow_stats (workflow_name, status, triggered_by, created_at)
-    SELECT 'raw_intake', 'ok', 'event', now() - make_interval(days => days) FROM unnest(ARRAY[1, 179, 181]) AS days
+    SELECT 'raw_intake', 'ok', 'event', now() - make_interval(days => days) FROM unnest(ARRAY[1, 179, 181]) AS days;
+    INSERT INTO marketing.alerts (rule, subject, severity, value, detail, created_at, recovered_at)
+    SELECT 'x', 'open or not, ' || days, 'warning', 1, '', now() - make_interval(days => days), now() - make_interval(days => over)
+    FROM (VALUES (400, NULL), (400, 179), (182, 181)) AS kept (days, over);
+    INSERT INTO marketing.alert_messages (channel, kind, severity, title, body, state, created_at)
+    SELECT 'x', 'alert', 'info', '', '', state, now() - make_interval(days => days)
+    FROM unnest(ARRAY[29, 31]) AS days, unnest(ARRAY['pending', 'given_up']) AS state
 """
 
 
 def test_what_is_old_and_ended_goes(db) -> None:
     db.execute(HISTORY)
     with closing(db.connect()) as connection:
-        expected = {"processed_events": 2, "resolved_errors": 1, "workflow_stats": 1}
+        expected = {
+            "processed_events": 2, "resolved_errors": 1, "workflow_stats": 1, "alerts": 1, "alert_messages": 1,
+        }  # fmt: skip
         assert retention.count_old(connection) == expected
         assert retention.purge(connection) == expected
         assert retention.purge(connection) == dict.fromkeys(expected, 0)
