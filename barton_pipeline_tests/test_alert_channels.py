@@ -250,9 +250,11 @@ def test_a_lost_database_does_not_stop_the_tick(db, receiver, monkeypatch) -> No
         deliver(LIMITS)
 
 
-def test_secrets_are_nowhere(db, monkeypatch, capfd) -> None:
+def test_secrets_are_nowhere(db, receiver, monkeypatch, capfd) -> None:
     """Unreachable, refused and malformed channels with everything logged: tables, logs, output, doctor, commands."""
+    receiver.status = 500
     urls = [
+        receiver.url("json"),
         "json://user:pa55w0rd@127.0.0.1:1/secretpath?+key=pa55w0rd",
         "mailto://user:pa55w0rd@127.0.0.1:1?from=a@example.org&to=b@example.org",
         "slack://T1JJ3T3L2/A1BRTD4JD/pa55w0rd",  # malformed
@@ -261,7 +263,11 @@ def test_secrets_are_nowhere(db, monkeypatch, capfd) -> None:
         SLACK, DISCORD,
     ]  # fmt: skip
 
-    def unreachable(self: Any, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+    send_there = requests.adapters.HTTPAdapter.send
+
+    def unreachable(self: Any, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+        if "127.0.0.1" in request.url:
+            return send_there(self, request, *args, **options)
         raise requests.ConnectionError(f"cannot reach {request.url} {request.headers}")
 
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", unreachable)

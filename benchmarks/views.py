@@ -1,4 +1,4 @@
-"""``python -m benchmarks.views [EVENTS]``: every monitoring view over a full database, in milliseconds.
+"""``python -m benchmarks.views [EVENTS]``: every monitoring view, and the alerts, over a full database, in milliseconds.
 
 Default: 10,000,000 events over 60 days, of which 10,000 are pending and 2,000 dead letters; a tenth as many statistics rows and
 errors. Five reads each, after VACUUM ANALYZE; beside them ``SELECT 1``, the cost of asking at all.
@@ -6,9 +6,13 @@ errors. Five reads each, after VACUUM ANALYZE; beside them ``SELECT 1``, the cos
 
 import statistics
 import sys
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 
-from barton_pipeline import database, migrations
+from psycopg2.extensions import connection as Connection
+
+from barton_pipeline import alerts, database, migrations
 from benchmarks.__main__ import seconds
 from benchmarks.system import system
 
@@ -33,6 +37,15 @@ FILL = """
            CASE WHEN n %% 100 > 0 THEN now() END, now() - n * interval '60 days' * 10 / %(events)s
     FROM generate_series(1, %(events)s / 10) AS n
 """
+
+# What a tick of the alerts costs. The first judging opens an alert for each of the 2,000 dead letters: see the worst.
+ALERTS: dict[str, Callable[[Connection], object]] = {
+    "alerts: measuring all rules": alerts.measure,
+    "alerts: judging them (2,000 open alerts)": alerts.evaluate,
+    "alerts: judging only what is critical": lambda connection: alerts.evaluate(connection, critical_only=True),
+    "alerts: the hourly summary": alerts.summary,
+    "alerts: barton alerts": alerts.firing,
+}
 
 
 def main() -> None:
@@ -63,6 +76,13 @@ def main() -> None:
                 times = [read(f"SELECT * FROM {view}") for _ in range(5)]
                 median = statistics.median(times)
                 print(f"{view:45} {median:10.1f} {max(times):10.1f} {median / baseline:11.0f}")
+        connection.autocommit = False
+        for name, work in ALERTS.items():
+            times = []
+            for _ in range(5):
+                with connection:
+                    times.append(seconds(partial(work, connection)) * 1000)
+            print(f"{name:45} {statistics.median(times):10.1f} {max(times):10.1f}")
 
 
 if __name__ == "__main__":
