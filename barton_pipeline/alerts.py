@@ -198,8 +198,8 @@ def measure(connection: Connection) -> dict[tuple[str, str], Measurement]:
             with _savepoint(connection):
                 rows = _rows(connection, name)
         except (psycopg2.Error, ArithmeticError) as error:
-            reason = (error.diag.message_primary if isinstance(error, psycopg2.Error) else None) or type(error).__name__
-            name, rows = "not_measured", [{"subject": name, "value": 1, "reason": reason}]
+            reason = (isinstance(error, psycopg2.Error) and error.diag.message_primary) or type(error).__name__
+            name, rows = "not_measured", [{"subject": name, "value": 1, "reason": reason[:200]}]
         for row in rows:
             row["subject"], row["value"] = _plain(row["subject"]), float(row["value"])
             key = (name, row["subject"])
@@ -327,10 +327,15 @@ def _queue_messages(connection: Connection, changes: Sequence[Change], kind: str
     if not changes:
         return
     changes = sorted(changes, key=lambda change: (_SEVERITIES.index(change.severity), change.rule, change.subject))
-    most = settings()["lines_per_message"]
-    lines = [_line(change) for change in changes[:most]]
-    if len(changes) > most:
-        lines.append(f"and {len(changes) - most} more: barton alerts")
+    lines: list[str] = []
+    room = settings()["characters_per_message"]
+    for line in map(_line, changes):
+        room -= len(line) + 1
+        if lines and room < 0:
+            break
+        lines.append(line)
+    if len(lines) < len(changes):
+        lines.append(f"and {len(changes) - len(lines)} more: barton alerts")
     if kind == "recovery":
         severity, word = "info", "over"
     else:

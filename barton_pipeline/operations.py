@@ -1,7 +1,7 @@
 """What an operator switches off, takes back and undoes: the five rollbacks, undoing a batch, backup and restore.
 
 Belongs here: carrying them out and telling what is in force. The statements are ``sql/ops`` (also for psql) and the functions of
-migration 0017; docs/operations/rollbacks.md says when to use which.
+migration 0017 (operations); docs/operations/rollbacks.md says when to use which.
 """
 
 import os
