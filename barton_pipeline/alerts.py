@@ -128,18 +128,27 @@ def watch() -> str:
 
     All rules are judged every ``watchdog_minutes``, by whichever tick comes first; in between only what is critical.
     """
+    with _bounded_transaction() as connection:
+        # asking for the beat locks its row, due or not: one watchdog at a time, and the next finds the work of the first done
+        full = _take_beat(connection, "watchdog", settings()["watchdog_minutes"]) is not None
+        changes = evaluate(connection, critical_only=not full)
+    try:
+        with _bounded_transaction() as connection:
+            hour = _take_beat(connection, "summary", settings()["summary"]["minutes"])
+            if hour:
+                _queue_summary(connection, hour)
+    finally:  # a summary that cannot be made fails the tick, not the alerts
+        sent = alert_channels.deliver(settings()["delivery"])
+    return f"{'All rules' if full else 'Critical rules'} judged: {len(changes)} change(s). {sent}"
+
+
+@contextlib.contextmanager
+def _bounded_transaction() -> Iterator[Connection]:
+    """A transaction none of whose statements takes longer than ``statement_seconds``."""
     with database.transaction() as connection:
         with connection.cursor() as cursor:
             cursor.execute("SELECT set_config('statement_timeout', %s, true)", (f"{settings()['statement_seconds']}s",))
-            # one watchdog at a time: the second one finds the work of the first done
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('barton.alerts', 0))")
-        full = _take_beat(connection, "watchdog", settings()["watchdog_minutes"]) is not None
-        changes = evaluate(connection, critical_only=not full)
-        hour = _take_beat(connection, "summary", settings()["summary"]["minutes"])
-        if hour:
-            _queue_summary(connection, hour)
-    sent = alert_channels.deliver(settings()["delivery"])
-    return f"{'All rules' if full else 'Critical rules'} judged: {len(changes)} change(s). {sent}"
+        yield connection
 
 
 def _take_beat(connection: Connection, name: str, minutes: int) -> datetime | None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import dagster as dg
+import psycopg2
 import pytest
 
 from barton_pipeline import alert_channels, alerts, sensors
@@ -300,6 +301,18 @@ def test_a_tick_judges_all_rules_each_quarter_and_sums_up_each_hour(db, receiver
     assert len(receiver.requests) == 3
     db.execute("UPDATE marketing.alert_beats SET beat_at = now() + interval '1 day'")
     assert alerts.watch().startswith("All rules judged"), "the server's clock jumped back"
+
+
+def test_a_summary_that_fails_does_not_stop_the_alerts(db, receiver) -> None:
+    with transaction(db.url) as connection, connection.cursor() as cursor:
+        cursor.execute(*event("1 hour"))
+    db.execute("ALTER TABLE marketing.email_verification RENAME TO elsewhere")
+    with pytest.raises(psycopg2.errors.UndefinedTable):
+        alerts.watch()
+    assert titles(receiver) == [f"Barton ({db.name}) critical: queue_age, event queue"]
+    db.execute("ALTER TABLE marketing.elsewhere RENAME TO email_verification")
+    alerts.watch()
+    assert len(receiver.requests) == 2, "the summary is made up for"
 
 
 def test_an_hour_without_anything_is_not_summed_up(db, receiver) -> None:
