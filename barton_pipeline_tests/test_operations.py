@@ -323,6 +323,8 @@ def test_backup_and_restore_give_every_row_back(db, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_every_rollback_on_a_live_pipeline_under_load(db, tmp_path: Path) -> None:
+    if not database.dsn_parameters(db.url)["host"].startswith("/"):
+        pytest.skip("two minutes; on this server the rollbacks are tested one by one")
     log, numbers = tmp_path / "dagster.log", iter(range(1, 1000))
 
     def load(*batches: str) -> None:
