@@ -212,6 +212,16 @@ def test_a_budget_nearly_used_is_a_warning_and_a_used_one_an_error(db, sandbox, 
     assert len(rows) == 2, "each once a day"
 
 
+def test_a_budget_of_nothing_is_used_up(db, sandbox, budgets) -> None:
+    budgets("apify", "day", 0.0)
+    with transaction() as connection:
+        shown = {(row["vendor"], row["budget"]): row["used_pct"] for row in spending.budgets(connection)}
+    assert shown["apify", "day"] == 100 and shown["apify", "month"] == 0
+    with_profiles(db, "B1", 1)
+    run_stages("B1")
+    assert charged_usd(sandbox, "apify") == 0
+
+
 def test_two_runs_racing_for_the_last_money_cannot_overspend(db, sandbox, budgets) -> None:
     for number in range(4):
         with_profiles(db, f"B{number}", 10, first=1 + 100 * number)

@@ -669,7 +669,7 @@ def warn_about_budgets(connection: Connection, vendor: str, environment: str, bu
         spent = _spending(cursor, vendor, environment, buyer)
         for scope in ("day", "month"):
             budget = Decimal(str(rules()["budgets"][vendor]["usd"][scope]))
-            share = spent[scope] / budget
+            share = spent[scope] / budget if budget else Decimal(1)
             if share < Decimal(str(rules()["budgets"]["warn_at"])):
                 continue
             level = "100" if share >= 1 else "80"

@@ -149,7 +149,7 @@ def budgets(connection: Connection) -> list[dict[str, Any]]:
                     "budget": scope,
                     "used_usd": used[scope],
                     "of_usd": budget,
-                    "used_pct": round(100 * used[scope] / budget, 1),
+                    "used_pct": round(100 * used[scope] / budget, 1) if budget else Decimal(100),
                 }
             )
     return rows
