@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ ROLLBACKS = {
     "manual": "manual_runs",
 }
 SCHEMAS = ("intake", "marketing")
+# A stage that writes several tables may hold them in another order than a rollback takes them.
+TRIES = 5
 
 
 def in_force(connection: Connection) -> list[dict[str, Any]]:
@@ -94,6 +97,19 @@ def _execute(file: str, target: str) -> int | None:
 
 
 def _run(statements: str, parameters: dict[str, Any] | None) -> int | None:
+    for attempt in range(1, TRIES + 1):
+        try:
+            return _attempt(statements, parameters)
+        except psycopg2.errors.DeadlockDetected as error:
+            if attempt == TRIES:
+                raise BartonError(
+                    f"Runs held the tables {TRIES} times in another order; nothing was changed. Try again, or stop the daemon."
+                ) from error
+            time.sleep(attempt)
+    raise AssertionError("the last try returns or raises")
+
+
+def _attempt(statements: str, parameters: dict[str, Any] | None) -> int | None:
     try:
         with database.transaction() as connection, connection.cursor() as cursor:
             cursor.execute(statements, parameters)

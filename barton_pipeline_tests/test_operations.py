@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -136,6 +137,28 @@ def test_a_change_that_began_before_the_pause_is_caught_up(db) -> None:
     assert events(db, "LATE") == 0
     operations.reverse("pause")
     assert events(db, "LATE") == 1
+
+
+def test_a_pause_that_meets_a_run_in_the_other_order_tries_again(db) -> None:
+    """pause takes tables one after the other; whoever holds a later one and then wants an earlier one is in its way."""
+    first, last = db.query(
+        "SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgfoid = 'marketing.raise_events'::regproc ORDER BY oid"
+    )[:: db.value("SELECT count(*) - 1 FROM pg_trigger WHERE tgfoid = 'marketing.raise_events'::regproc")]
+
+    def run_in_the_other_order() -> None:
+        with closing(db.connect()) as run, run, run.cursor() as cursor:
+            cursor.execute("SET LOCAL deadlock_timeout = '20s'")  # the pause is to notice first
+            cursor.execute(f"LOCK TABLE {last[0]} IN ROW EXCLUSIVE MODE")
+            time.sleep(1.5)
+            cursor.execute(f"LOCK TABLE {first[0]} IN ROW EXCLUSIVE MODE")
+
+    other = threading.Thread(target=run_in_the_other_order)
+    other.start()
+    time.sleep(0.5)
+    operations.roll_back("pause")
+    other.join()
+    insert_companies(db, "B1", 1)
+    assert events(db, "B1") == 0
 
 
 def test_the_application_cannot_do_what_is_the_owners(db, monkeypatch) -> None:
