@@ -34,8 +34,8 @@ COMPANIES = """
 """
 PEOPLE = """
     INSERT INTO intake.people_raw_intake (full_name, title, email, website, import_batch_id)
-    SELECT 'Person Number' || n, 'Chief Executive Officer', 'p@c' || b || 'x' || n || '.com', 'https://c' || b || 'x' || n || '.com',
-           'FILL-' || b
+    SELECT 'Person Number' || n, 'Chief Executive Officer', 'p@c' || b || 'x' || n || '.com',
+           'https://c' || b || 'x' || n || '.com', 'FILL-' || b
     FROM generate_series(1, %(batches)s) AS b, generate_series(1, %(rows)s) AS n
 """
 
