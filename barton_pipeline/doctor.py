@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from barton_pipeline import alert_channels, database, embedded_postgres, migrations, reports
+from barton_pipeline import alert_channels, database, embedded_postgres, migrations, operations, reports
 from barton_pipeline.errors import BartonError
 
 OLDEST_POSTGRES = 150000
@@ -152,6 +152,17 @@ def _queue(name: str) -> Finding:
     return Finding(name, "ok", found)
 
 
+def _rollbacks(name: str) -> Finding:
+    with database.transaction() as connection:
+        found = operations.in_force(connection)
+    if not found:
+        return Finding(name, "ok", "none in force")
+    listed = ", ".join(
+        f"{row['action']} {row['target']}".strip() + f" since {row['started_at']:%Y-%m-%d %H:%M}" for row in found
+    )
+    return Finding(name, "warning", f"in force: {listed}", "When the cause is mended: barton rollback ACTION --undo")
+
+
 def _alerts(name: str) -> Finding:
     found = alert_channels.channels()
     if not found:
@@ -218,6 +229,7 @@ CHECKS: dict[str, Callable[[str], Finding]] = {
     "triggers": _triggers,
     "views": _views,
     "event queue": _queue,
+    "rollbacks": _rollbacks,
     "alerts": _alerts,
     "dagster": _dagster,
     "dns": _dns,

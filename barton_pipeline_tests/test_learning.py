@@ -26,7 +26,7 @@ RULES = rules().learning
 NOW = datetime.now(UTC)
 
 
-def world(db, companies: int = 900, years: float = 3.0, seed: int = 5) -> None:
+def world(db, companies: int = 1000, years: float = 3.0, seed: int = 5) -> None:
     """Companies whose conversions depend on their size, industry and visits to the pricing page; four attempts at each."""
     chance = random.Random(seed)
     sizes = {f"Company {n} Inc": chance.choice([5, 30, 120, 800, 6000]) for n in range(companies)}
@@ -239,7 +239,7 @@ def test_from_outcomes_to_a_published_model_that_scores_with_reasons_that_add_up
         "SELECT ple_score, p_convert, ple_model_version, metadata FROM marketing.ple_results WHERE ple_model_version = %s",
         version,
     )
-    assert len(rows) == 900
+    assert len(rows) == 1000
     for score, p, _, kept in rows:
         assert kept["base"] + sum(reason["share"] for reason in kept["reasons"]) == pytest.approx(score, abs=1e-9)
         assert 0 < p < 1

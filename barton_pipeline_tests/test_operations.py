@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 from click.testing import CliRunner
 
-from barton_pipeline import database, event_queue, operations, retention
+from barton_pipeline import database, doctor, event_queue, operations, retention
 from barton_pipeline.cli import barton
 from barton_pipeline.database import transaction
 from barton_pipeline.errors import BartonError, InputError
@@ -46,6 +46,8 @@ def test_silence_stops_notifications_and_keeps_the_queue(db) -> None:
     operations.roll_back("silence")
     insert_companies(db, "B1", 2)
     assert not notified(db) and events(db, "B1") == 2
+    (told,) = [finding for finding in doctor.examine() if finding.name == "rollbacks"]
+    assert told.state == "warning" and "silence since" in told.found
     with pytest.raises(InputError, match="in force already"):
         operations.roll_back("silence")
     operations.reverse("silence")
