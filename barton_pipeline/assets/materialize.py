@@ -11,6 +11,7 @@ from psycopg2.extras import RealDictCursor
 
 from barton_pipeline import event_queue
 from barton_pipeline.batches import import_batches
+from barton_pipeline.database import connect
 from barton_pipeline.stages import Buy, StageRun, Work, hand_on, heartbeat, run_stage
 
 LEASE_TAG = "barton/lease_token"
@@ -89,14 +90,19 @@ def materialize_stage(
         context.log.info("%s of %s in %s s", stage, runs[0].import_batch_id, metadata["seconds"])
         return dg.MaterializeResult(metadata=metadata)
     failed: dict[str, Exception] = {}
+    connection: Connection | None = None
     # Dagster reads all partition keys for each batch's metadata, unless they have been read in this context
     with heartbeat(runs), partition_loading_context(dynamic_partitions_store=context.instance):
         for run in runs:
             try:
-                metadata = _materialize_batch(context, run, work, preview, buy)
+                if connection is None or connection.closed:
+                    connection = connect()
+                metadata = _materialize_batch(context, run, work, preview, buy, connection)
                 context.add_asset_metadata(metadata, partition_key=run.import_batch_id)
             except Exception as error:  # written down and handed back by run_stage; the other batches go on
                 failed[run.import_batch_id] = error
+    if connection is not None:
+        connection.close()
     if failed:
         for run in runs:
             if run.import_batch_id not in failed:
@@ -111,7 +117,12 @@ def materialize_stage(
 
 
 def _materialize_batch(
-    context: dg.AssetExecutionContext, run: StageRun, work: Work, preview: str, buy: Buy | None
+    context: dg.AssetExecutionContext,
+    run: StageRun,
+    work: Work,
+    preview: str,
+    buy: Buy | None,
+    connection: Connection | None = None,
 ) -> dict[str, Any]:
     stage = context.asset_key.to_user_string()
     table = str(context.assets_def.metadata_by_key[context.asset_key]["dagster/table_name"])
@@ -124,7 +135,7 @@ def _materialize_batch(
         return counts
 
     try:
-        counts = run_stage(run, stage, work_and_look, buy)
+        counts = run_stage(run, stage, work_and_look, buy, connection)
     except event_queue.LeaseLost as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
     metadata: dict[str, Any] = {name: _metadata_value(value) for name, value in counts.items()}

@@ -1,5 +1,6 @@
 """Dagster's storage in the Postgres that Barton uses, so that plain ``dagster dev`` needs no environment variable."""
 
+import os
 from typing import Any, Self
 
 from dagster._serdes import ConfigurableClassData
@@ -13,16 +14,19 @@ class BartonStorage(DagsterPostgresStorage):
     """DagsterPostgresStorage whose URL comes from ``database.dagster_database_url``; takes no configuration.
 
     The stock storage opens a connection per operation, which is a third of a backfill's time and a second of every run
-    (docs/benchmarks.md), and asks before every event with tags whether a table exists. This one keeps a connection open per
-    process, looks whether it is alive before each use, and remembers tables it has seen.
+    (docs/benchmarks.md), and asks before every event with tags whether a table exists. This one keeps two connections open per
+    process (writing an asset event takes two at once), looks whether they are alive before each use, remembers tables it has
+    seen, and has Dagster write the materializations of a backfill's stage together.
     """
 
     def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(postgres_url=postgres_url, inst_data=inst_data)
+        # read by Dagster at each event; only an environment variable can say it
+        os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
         engine = create_engine(
             postgres_url,
             isolation_level="AUTOCOMMIT",
-            pool_size=1,
+            pool_size=2,
             max_overflow=20,
             pool_pre_ping=True,
             pool_recycle=300,
