@@ -105,7 +105,7 @@ def rules() -> dict[str, Any]:
 
 def run(connection: Connection, import_batch_id: str, mx: MxLookup | None = None) -> Counts:
     """Give every address of the batch a verdict, and people the guesses that work; returns the stage's counts."""
-    mx = mx or _mx()
+    mx = mx or mx_lookup()
     checked = _check_for_free(connection, import_batch_id, mx)
     # verdicts first: whether an address may be replaced depends on them; then those of the replacements
     verdicts = run_sql(connection, "verified_emails_answers", batch=import_batch_id)["paid_verdicts"]
@@ -143,7 +143,7 @@ def buy(run_: StageRun) -> Counts:
     if settings.access(settings.operations()[OPERATION].vendor) is None:
         return {"vendors": {OPERATION: "skipped: no key is configured"}}
     shopping = Shopping(run_.import_batch_id, run_.run_id, partial(check_lease, run_))
-    mx = _mx()
+    mx = mx_lookup()
     derive = partial(run, mx=mx)
     work_ahead(run_, derive)
     for page in _pages(run_.import_batch_id):
@@ -263,7 +263,8 @@ def _names(first: str | None, last: str | None, full: str | None) -> tuple[str, 
     return first or (words[0] if words else ""), last or (words[-1] if len(words) > 1 else "")
 
 
-def _mx() -> MxLookup:
+def mx_lookup() -> MxLookup:
+    """A lookup for one run: what was silent is asked again by the next."""
     return MxLookup(timeout_seconds=rules()["dns_timeout_seconds"])
 
 

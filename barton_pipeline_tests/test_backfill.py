@@ -2,14 +2,17 @@
 
 import dagster as dg
 import pytest
+from dagster._core.instance.ref import InstanceRef
 from hypothesis import given
 from hypothesis import strategies as st
 
 from barton_pipeline import batch_run
 from barton_pipeline.database import transaction
 from barton_pipeline.definitions import defs
+from barton_pipeline.stages import STAGES
 
 from .builders import insert_companies, run_stages
+from .conftest import PROJECT
 
 RANGE = {"dagster/asset_partition_range_start": "B1", "dagster/asset_partition_range_end": "B3"}
 
@@ -58,6 +61,42 @@ def test_one_run_does_many_batches_and_reports_each(three_batches) -> None:
     assert db.value("SELECT count(*) FROM marketing.ple_results") == 12
     assert open_events(db) == []
     assert db.query("SELECT DISTINCT triggered_by, status FROM marketing.workflow_stats") == [("manual", "ok")]
+
+
+@pytest.mark.slow
+def test_dagsters_storage_has_what_was_planned_and_done_for_each_batch(three_batches, tmp_path, monkeypatch) -> None:
+    """Both are written many at a time; the UI's partition view needs every single one, and each asset's latest run."""
+    monkeypatch.delenv("DAGSTER_EVENT_BATCH_SIZE", raising=False)
+    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(tmp_path), config_dir=str(PROJECT))) as instance:
+        result = execute(instance)
+        assert result.success
+        for stage in STAGES:
+            asset = dg.AssetKey(stage)
+            assert instance.get_materialized_partitions(asset) == {"B1", "B2", "B3"}
+            (record,) = instance.get_asset_records([asset])
+            assert record.asset_entry.last_run_id == result.run_id
+            planned = instance.get_event_records(
+                dg.EventRecordsFilter(dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED, asset)
+            )
+            assert sorted(str(event.partition_key) for event in planned) == ["B1", "B2", "B3"]
+
+
+@pytest.mark.slow
+def test_a_lost_connection_costs_one_batch_not_all(three_batches, monkeypatch) -> None:
+    """The batches of a range share a connection; the one at work when it breaks fails, the next gets a new one."""
+    db = three_batches
+    db.execute(
+        """
+        CREATE FUNCTION break_connection() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$;
+        CREATE TRIGGER break_connection BEFORE INSERT ON marketing.company_slots FOR EACH ROW
+        WHEN (current_setting('barton.import_batch_id') = 'B1') EXECUTE FUNCTION break_connection()
+        """
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert not execute(instance).success
+    assert db.query("SELECT import_batch_id FROM marketing.pipeline_errors") == [("B1",)]
+    assert {row[1] for row in open_events(db) if row[0] == "continue_at_enriched_contacts"} == {"B2", "B3"}
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import closing, nullcontext
+from functools import partial
 
 from barton_pipeline import database, enrichment, validation, verification
 from barton_pipeline.scoring import bit, ple, targets
@@ -22,7 +23,7 @@ WORK: list[Work] = [
     sql_stage("company_master"),
     sql_stage("company_slots"),
     enrichment.run,
-    verification.run,
+    partial(verification.run, mx=verification.mx_lookup()),
     bit.run,
     ple.run,
     targets.run,

@@ -1,5 +1,7 @@
 """Stage verified_emails."""
 
+from functools import partial
+
 import dagster as dg
 
 from barton_pipeline import verification
@@ -22,4 +24,4 @@ PREVIEW = """
 )
 def verified_emails(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     """Addresses with a verdict: free checks first, then the slot holders' from the vendor; guesses where none works."""
-    return materialize_stage(context, verification.run, PREVIEW, verification.buy)
+    return materialize_stage(context, partial(verification.run, mx=verification.mx_lookup()), PREVIEW, verification.buy)

@@ -1,13 +1,42 @@
 """Dagster's storage in the Postgres that Barton uses, so that plain ``dagster dev`` needs no environment variable."""
 
 import os
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Any, Self
 
+import dagster as dg
+from dagster._core.events.log import EventLogEntry
+from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._serdes import ConfigurableClassData
-from dagster_postgres import DagsterPostgresStorage
+from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 from sqlalchemy import create_engine
 
 from barton_pipeline.database import dagster_database_url, ensure_database
+
+
+class _EventLog(PostgresEventLogStorage):
+    """Writes together what a run over a range plans: an event for each asset and partition, of which the stock log writes one
+    after the other, with five statements each.
+    """
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Called by Dagster with many events of one kind, or with all that a run plans."""
+        for asset, together in groupby(events, key=_planned_asset):
+            group = list(together)
+            if asset is None:
+                super().store_event_batch(group)
+                continue
+            statement = self.prepare_insert_event_batch(group).returning(SqlEventLogStorageTable.c.id)
+            with self._connect() as connection:
+                last_id = max(row[0] for row in connection.execute(statement))
+            with self.index_transaction() as connection:
+                self._store_asset_event(connection, group[-1], last_id)
+
+
+def _planned_asset(event: EventLogEntry) -> dg.AssetKey | None:
+    planned = event.get_dagster_event()
+    return planned.asset_key if planned.is_asset_materialization_planned else None
 
 
 class BartonStorage(DagsterPostgresStorage):
@@ -21,6 +50,7 @@ class BartonStorage(DagsterPostgresStorage):
 
     def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(postgres_url=postgres_url, inst_data=inst_data)
+        self._event_log_storage = _EventLog(postgres_url, should_autocreate_tables=False)
         # read by Dagster at each event; only an environment variable can say it
         os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
         engine = create_engine(
