@@ -3,9 +3,13 @@
 import json
 import os
 import signal
+import subprocess
+import sys
+import sysconfig
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+import venv
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +18,9 @@ import psutil
 import pytest
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from dagster._core.instance.ref import InstanceRef
+from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._core.workspace.context import WorkspaceProcessContext
-from dagster._core.workspace.load_target import PythonFileTarget
+from dagster._core.workspace.load_target import WorkspaceFileTarget
 
 from barton_pipeline.instance.launcher import WORKER_TAG
 
@@ -36,6 +41,7 @@ def work(context):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     context.log.info(f"version {{VERSION}} word {{WORD}}")
+    (Path(__file__).parent / f"started-{{context.run_id}}").touch()
     while (Path(__file__).parent / "hold").exists():
         time.sleep(0.05)
 
@@ -57,14 +63,20 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float = 40) -> An
 
 
 class Site:
-    """A code location, an instance with our launcher, and a workspace with a running code server."""
+    """Code locations, an instance with our launcher, and a workspace with running code servers.
 
-    def __init__(self, folder: Path, pool_size: int, stack: ExitStack) -> None:
+    ``locations`` are interpreters by location name; all load the same code. A second Site on the folder is the same instance
+    in another process, as after a restart of the daemon.
+    """
+
+    def __init__(
+        self, folder: Path, pool_size: int, stack: ExitStack, locations: Mapping[str, str] = {"site": sys.executable}
+    ) -> None:
         self.folder = folder
         self.write(1)
         (folder / "word.txt").write_text("one")
         home = folder / "home"
-        home.mkdir()
+        home.mkdir(exist_ok=True)
         (home / "dagster.yaml").write_text(
             json.dumps(
                 {
@@ -78,15 +90,29 @@ class Site:
             )
         )
         self.instance = stack.enter_context(dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home))))
-        target = PythonFileTarget(str(folder / "site_defs.py"), None, str(folder), "site")
-        self.process_context = stack.enter_context(WorkspaceProcessContext(self.instance, target))
+        workspace = folder / "workspace.yaml"
+        loaded = [
+            {
+                "python_file": {
+                    "relative_path": "site_defs.py",
+                    "working_directory": str(folder),
+                    "location_name": name,
+                    "executable_path": interpreter,
+                }
+            }
+            for name, interpreter in locations.items()
+        ]
+        workspace.write_text(json.dumps({"load_from": loaded}))
+        self.process_context = stack.enter_context(
+            WorkspaceProcessContext(self.instance, WorkspaceFileTarget([str(workspace)]))
+        )
 
     def write(self, version: int) -> None:
         (self.folder / "site_defs.py").write_text(CODE.format(version=version))
 
-    def launch(self) -> str:
+    def launch(self, name: str = "site") -> str:
         context = self.process_context.create_request_context()
-        location = context.get_code_location("site")
+        location = context.get_code_location(name)
         (repository,) = location.get_repositories().values()
         remote_job = repository.get_full_job("job")
         plan = location.get_execution_plan(remote_job, {}, None, None, None)
@@ -219,3 +245,92 @@ def test_a_worker_that_does_not_hear_is_killed_after_the_grace_time(site: Site) 
     assert site.instance.run_launcher.terminate(run)
     assert site.ended(run) == "CANCELED"
     wait_for(lambda: not psutil.pid_exists(worker), "the deaf worker is still there")
+
+
+def test_each_code_location_has_a_pool_and_another_environment_gets_the_default_launcher(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    venv.create(elsewhere, with_pip=False, symlinks=True)
+    libraries = Path(sysconfig.get_path("purelib", vars={"base": str(elsewhere), "platbase": str(elsewhere)}))
+    (libraries / "ours.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    interpreters = {"one": sys.executable, "two": sys.executable, "elsewhere": str(elsewhere / "bin" / "python")}
+    with ExitStack() as stack:
+        site = Site(tmp_path, 1, stack, interpreters)
+        assert [site.ended(site.launch(name)) for name in ("one", "two")] == ["SUCCESS"] * 2
+        warm = site.ready(2)
+        runs = [site.launch(name) for name in ("one", "two")]
+        assert [site.ended(run) for run in runs] == ["SUCCESS"] * 2
+        assert sorted(site.worker(run) for run in runs) == sorted(warm), "each location has a worker of its own"
+
+        hold = tmp_path / "hold"
+        hold.touch()
+        terminated, finished = site.launch("elsewhere"), site.launch("elsewhere")
+        for run in (terminated, finished):
+            wait_for(lambda run=run: site.said(run, "version 1"), "the run of another environment did not start")
+            assert WORKER_TAG not in site.run(run).tags and GRPC_INFO_TAG in site.run(run).tags
+            assert site.instance.run_launcher.check_run_worker_health(site.run(run)).status.value == "RUNNING"
+        assert site.instance.run_launcher.terminate(terminated)
+        assert site.ended(terminated) == "CANCELED"
+        hold.unlink()
+        assert site.ended(finished) == "SUCCESS"
+    wait_for(lambda: not workers(), "workers are left after the instance was closed", 15)
+
+
+FIRST_DAEMON = """
+import sys, time
+from contextlib import ExitStack
+from pathlib import Path
+from barton_pipeline_tests.test_run_launcher import Site
+
+with ExitStack() as stack:
+    site = Site(Path(sys.argv[1]), 1, stack)
+    site.ended(site.launch())
+    (warm,) = site.ready(1)
+    (site.folder / "hold").touch()
+    runs = [site.launch() for _ in range(3)]
+    (site.folder / "launched.tmp").write_text(" ".join([str(warm), *runs]))
+    (site.folder / "launched.tmp").rename(site.folder / "launched")
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def orphaned_runs(tmp_path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Three runs at work whose daemon was killed with its code server, and the process id of the worker it had pre-warmed."""
+    daemon = subprocess.Popen([sys.executable, "-c", FIRST_DAEMON, str(tmp_path)], start_new_session=True)
+    launched = tmp_path / "launched"
+    try:
+        wait_for(launched.exists, "the first daemon did not launch its runs")
+        warm, *runs = launched.read_text().split()
+        wait_for(lambda: len(list(tmp_path.glob("started*"))) == 4, "the runs did not start")
+        os.killpg(daemon.pid, signal.SIGKILL)
+        yield int(warm), runs
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(daemon.pid, signal.SIGKILL)
+        daemon.wait()
+        (tmp_path / "hold").unlink(missing_ok=True)
+
+
+def test_runs_outlive_their_daemon_and_its_successor_looks_after_them(
+    tmp_path: Path, orphaned_runs: tuple[int, list[str]]
+) -> None:
+    warm, runs = orphaned_runs
+    went_on, terminated, died = runs
+    with ExitStack() as stack:
+        site = Site(tmp_path, 1, stack)
+        launcher = site.instance.run_launcher
+        pids = {run: site.worker(run) for run in runs}
+        assert pids[went_on] == warm, "the run was not given to the pre-warmed worker"
+        assert [launcher.check_run_worker_health(site.run(run)).status.value for run in runs] == ["RUNNING"] * 3
+        os.kill(pids[died], signal.SIGKILL)
+        wait_for(lambda: not psutil.pid_exists(pids[died]), "the killed worker is still there")
+        assert launcher.check_run_worker_health(site.run(died)).status.value == "NOT_FOUND"
+        assert launcher.terminate(terminated)
+        assert site.ended(terminated) == "CANCELED"
+        assert launcher.terminate(died), "a run whose worker is gone can be cancelled too"
+        assert site.ended(died) == "CANCELED"
+        assert launcher.check_run_worker_health(site.run(went_on)).status.value == "RUNNING"
+        (tmp_path / "hold").unlink()
+        assert site.ended(went_on) == "SUCCESS"
+        assert sum("version 1" in message for message in site.messages(went_on)) == 1
+        wait_for(lambda: not any(psutil.pid_exists(pid) for pid in pids.values()), "a worker is left", 15)
