@@ -102,10 +102,12 @@ def release_dead_runs(connection: Connection, instance: dg.DagsterInstance) -> i
         elif run.is_finished:
             # a stage or check that fails hands its events back itself: here the worker died before it could
             crashed = run.status == dg.DagsterRunStatus.FAILURE
-            message = f"Run {run.run_id} ended in {run.status.value}"
+            message = f"Run {run.run_id} ended in {run.status.value} and could not hand batch {lease.import_batch_id} back"
             status = "error" if crashed else "cancelled"
             record_death(connection, lease.import_batch_id, run.run_id, lease.lease_token, status, message)
             event_queue.fail(connection, lease.lease_token, message, crashed)
+            if crashed:
+                _log_lost(connection, lease, run, f"{message}: its worker was killed, or the database took no writes.")
             released += 1
         elif lease.expired and run.status == dg.DagsterRunStatus.STARTED:
             _bury(lease, run, connection, instance)
@@ -129,15 +131,19 @@ def _bury(lease: event_queue.Lease, run: dg.DagsterRun, connection: Connection, 
     message = f"The worker of run {run.run_id} vanished: its lease on batch {lease.import_batch_id} ran out"
     record_death(connection, lease.import_batch_id, run.run_id, lease.lease_token, "error", message)
     event_queue.fail(connection, lease.lease_token, message, crashed=True)
+    _log_lost(connection, lease, run, f"{message}.")
+    instance.report_run_failed(run, message)
+
+
+def _log_lost(connection: Connection, lease: event_queue.Lease, run: dg.DagsterRun, message: str) -> None:
     event_queue.log_error(
         connection,
         "worker_lost",
-        f"{message}. The queue starts a new run by itself.",
+        f"{message} The queue starts a new run by itself.",
         batch=lease.import_batch_id,
         record_id=run.run_id,
         severity="warning",
     )
-    instance.report_run_failed(run, message)
 
 
 def _wait_for_notification(seconds: float) -> bool:

@@ -6,6 +6,7 @@ seconds. Afterwards it waits until the queue is empty and compares what was comm
 """
 
 import argparse
+import os
 import random
 import shutil
 import signal
@@ -31,6 +32,7 @@ SERVICES = {
     "webserver": [sys.executable, "-m", "dagster_webserver", "-w", "workspace.yaml", "--port", "0"],
 }
 LOADER_ROWS = 5_000
+DISK_FULL = "disk full for 20 s"
 
 # What must hold when the queue is empty; each query returns the offending rows.
 INVARIANTS = {
@@ -181,6 +183,26 @@ class Chaos:
         self.system.server.ensure_postgres_running()
         return True
 
+    def fill_disk(self) -> bool:
+        """Something else fills the disk that Postgres writes to, whatever the server frees, for 20 s; then it is gone."""
+        if not self.members().get("run_worker"):
+            return False
+        ballast = self.system.data / "ballast"
+        end = time.monotonic() + 20
+        with ballast.open("wb") as file:
+            while time.monotonic() < end:
+                free = shutil.disk_usage(self.system.data).free
+                with suppress(OSError):
+                    os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), max(free, 1))
+                time.sleep(0.1)
+        ballast.unlink()
+        for _ in range(10):  # a server that could not write its log has ended; it recovers when it is started again
+            with suppress(subprocess.SubprocessError):
+                self.system.server.ensure_postgres_running()
+                return True
+            time.sleep(3)
+        return False
+
     def start_second_daemon(self) -> bool:
         """Somebody starts another daemon by mistake; it runs beside the first for a while."""
         second = self.system.start("second_daemon", SERVICES["daemon"])
@@ -222,7 +244,7 @@ class Chaos:
 
     def faults(self) -> dict[str, tuple[int, Callable[[], bool]]]:
         """Every fault with its weight."""
-        return {
+        faults: dict[str, tuple[int, Callable[[], bool]]] = {
             "run worker killed": (10, lambda: self.kill_part("run_worker")),
             "daemon killed": (3, lambda: self.kill_part("daemon")),
             "code server killed": (3, lambda: self.kill_part("code_server")),
@@ -235,6 +257,9 @@ class Chaos:
             "connection ended": (4, self.end_backend),
             "run worker frozen past its lease": (2, self.freeze_worker),
         }
+        if self.system.small_disk:
+            faults[DISK_FULL] = (1, self.fill_disk)
+        return faults
 
     def torment(self, kills: int, only: str | None = None) -> None:
         """Inject ``kills`` faults, a few seconds apart."""
@@ -287,6 +312,16 @@ class Chaos:
             counts[f"rows of {batch} missing or loaded twice"] = abs(rows - LOADER_ROWS)
         return {name: count for name, count in counts.items() if count}
 
+    def told(self) -> list[tuple[str, int]]:
+        """What the error log says most, numbers and names of batches left out."""
+        return [
+            (message, count)
+            for message, count in self.query(
+                """SELECT regexp_replace(left(error_message, 160), '\\S*\\d\\S*', '…', 'g'), count(*)
+                FROM marketing.pipeline_errors GROUP BY 1 ORDER BY 2 DESC LIMIT 8"""
+            )
+        ]
+
 
 def _part(process: psutil.Process) -> str | None:
     line = process.cmdline()
@@ -309,9 +344,9 @@ def _wake(process: psutil.Process) -> None:
 
 
 @contextmanager
-def chaos(seed: int, keep_logs: Path | None = None) -> Iterator[Chaos]:
+def chaos(seed: int, keep_logs: Path | None = None, disk_megabytes: int | None = None) -> Iterator[Chaos]:
     """A running system to torment; everything it started is gone afterwards."""
-    with system() as running:
+    with system(disk_megabytes) as running:
         trial = Chaos(running, random.Random(seed))
         try:
             for work in (trial.supervise, trial.feed):
@@ -333,13 +368,17 @@ def main() -> None:
     parser.add_argument("--only", help="inject only this fault")
     parser.add_argument("--logs", type=Path, help="folder to keep the logs in")
     parser.add_argument("--drain-seconds", type=float, default=600)
+    parser.add_argument(
+        "--disk-megabytes", type=int, help="put Postgres on a tmpfs of this size and fill it as well (as root; try 600)"
+    )
     options = parser.parse_args()
-    with chaos(options.seed, options.logs) as trial:
+    with chaos(options.seed, options.logs, options.disk_megabytes) as trial:
         trial.torment(options.kills, options.only)
         trial.quiet.set()
         trial.finish_loads()
         drained = trial.drain(options.drain_seconds)
         wrong = trial.verdict()
+        told = trial.told()
         ((rows, batches, companies, events),) = trial.query(
             """SELECT (SELECT count(*) FROM intake.company_raw_intake), (SELECT count(DISTINCT import_batch_id) FROM
             intake.company_raw_intake), (SELECT count(*) FROM marketing.company_master),
@@ -352,6 +391,7 @@ def main() -> None:
         f"{trial.committed} transactions, {rows:,} rows in {batches} batches, {companies:,} companies, {events:,} events; "
         f"drained in {drained:.0f} s, {trial.requeued} dead letters requeued by hand"
     )
+    print("error log: " + "; ".join(f"{count} x {message}" for message, count in told))
     print("nothing lost, nothing twice" if not wrong else f"WRONG: {wrong}")
     sys.exit(bool(wrong))
 

