@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+from psycopg2.extensions import connection as Connection
 from psycopg2.extras import RealDictCursor
 
 from barton_pipeline import event_queue
@@ -149,9 +150,9 @@ RULES = [
 ]
 
 
-def check_rule(database: Database, rule: Rule, batch: str) -> dg.AssetCheckResult:
-    """Run one rule on one batch; a failure shows sample rows and lands in the error log."""
-    with database.transaction() as connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
+def check_rule(connection: Connection, rule: Rule, batch: str) -> dg.AssetCheckResult:
+    """Run one rule on one batch in a transaction; a failure shows sample rows and lands in the error log."""
+    with connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(
             f"SELECT *, count(*) OVER () AS offending_rows FROM ({rule.offenders}) AS offenders LIMIT {SAMPLE_ROWS}",
             {"batch": batch},
@@ -162,7 +163,7 @@ def check_rule(database: Database, rule: Rule, batch: str) -> dg.AssetCheckResul
         return _failure(connection, rule, batch, rows)
 
 
-def _failure(connection: Any, rule: Rule, batch: str, rows: list[dict[str, Any]]) -> dg.AssetCheckResult:
+def _failure(connection: Connection, rule: Rule, batch: str, rows: list[dict[str, Any]]) -> dg.AssetCheckResult:
     offending = int(rows[0]["offending_rows"])
     samples = [{name: value for name, value in row.items() if name != "offending_rows"} for row in rows]
     named = ", ".join(str(row["record_id"]) for row in samples)
@@ -198,7 +199,8 @@ def _asset_check(rule: Rule) -> dg.AssetChecksDefinition:
     )
     def run_rule(context: dg.AssetCheckExecutionContext, database: Database) -> dg.AssetCheckResult:
         runs = stage_runs(context)
-        results = {run.import_batch_id: check_rule(database, rule, run.import_batch_id) for run in runs}
+        with database.connection() as connection:
+            results = {run.import_batch_id: check_rule(connection, rule, run.import_batch_id) for run in runs}
         red = [result for result in results.values() if not result.passed]
         if red and rule.blocking:
             _end_runs(runs, results, rule, database)

@@ -102,7 +102,9 @@ def release_dead_runs(connection: Connection, instance: dg.DagsterInstance) -> i
         elif run.is_finished:
             # a stage or check that fails hands its events back itself: here the worker died before it could
             crashed = run.status == dg.DagsterRunStatus.FAILURE
-            message = f"Run {run.run_id} ended in {run.status.value} and could not hand batch {lease.import_batch_id} back"
+            message = (
+                f"Run {run.run_id} ended in {run.status.value} and could not hand batch {lease.import_batch_id} back"
+            )
             status = "error" if crashed else "cancelled"
             record_death(connection, lease.import_batch_id, run.run_id, lease.lease_token, status, message)
             event_queue.fail(connection, lease.lease_token, message, crashed)

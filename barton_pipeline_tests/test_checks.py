@@ -14,7 +14,8 @@ from .builders import insert_companies, run_stages
 
 
 def verdicts(batch: str = "B1") -> dict[str, dg.AssetCheckResult]:
-    return {rule.name: check_rule(Database(), rule, batch) for rule in RULES}
+    with Database().connection() as connection:
+        return {rule.name: check_rule(connection, rule, batch) for rule in RULES}
 
 
 @pytest.fixture
