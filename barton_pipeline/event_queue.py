@@ -22,6 +22,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import RealDictCursor
 
+from barton_pipeline import set_aside
 from barton_pipeline.configuration import load_yaml
 from barton_pipeline.database import connect
 from barton_pipeline.errors import BartonError, DatabaseError, InputError
@@ -42,6 +43,7 @@ class QueueSettings:
     batches_per_tick: int
     listen_seconds: float
     reconcile_after_seconds: float
+    set_aside_at_most: int
 
 
 @cache
@@ -417,7 +419,7 @@ def reconcile(connection: Connection) -> list[str]:
 
 
 def requeue(connection: Connection, import_batch_id: str | None = None) -> int:
-    """Give dead letters (of one batch, or all) a fresh start, and close their dead-letter errors."""
+    """Give dead letters (of one batch, or all) and rows set aside a fresh start, and close their errors."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -425,20 +427,24 @@ def requeue(connection: Connection, import_batch_id: str | None = None) -> int:
             SET status = 'pending', attempts = 0, crashes = 0, available_at = now(), processed_at = NULL, error_message = NULL
             WHERE status = 'failed' AND import_batch_id IS NOT NULL
               AND (%(batch)s::text IS NULL OR import_batch_id = %(batch)s)
+            RETURNING payload->>'set_aside', first_record_id
             """,
             {"batch": import_batch_id},
         )
-        requeued = cursor.rowcount
+        requeued = cursor.fetchall()
         cursor.execute(
             """
             UPDATE marketing.pipeline_errors
             SET resolved = true, resolved_at = now(), resolved_by = 'barton retry', resolution_notes = 'requeued'
-            WHERE NOT resolved AND event_type = 'dead_letter' AND (%(batch)s::text IS NULL OR import_batch_id = %(batch)s)
+            WHERE NOT resolved AND event_type IN ('dead_letter', 'row_set_aside')
+              AND (%(batch)s::text IS NULL OR import_batch_id = %(batch)s)
             """,
             {"batch": import_batch_id},
         )
-        cursor.execute("SELECT marketing.wake_listeners('requeued', %s, %s)", (import_batch_id, requeued))
-    return requeued
+        cursor.execute("SELECT marketing.wake_listeners('requeued', %s, %s)", (import_batch_id, len(requeued)))
+    for table in {table for table, _ in requeued if table}:
+        set_aside.take_back(connection, table, [int(row) for of, row in requeued if of == table])
+    return len(requeued)
 
 
 def start_over(connection: Connection, import_batch_id: str) -> None:

@@ -162,11 +162,13 @@ def _forget_derived(connection: Connection) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE intake.company_raw_intake SET validated = NULL, validated_at = NULL, domain = NULL, company_name_key = NULL;
+            UPDATE intake.company_raw_intake SET validated = NULL, validated_at = NULL, domain = NULL, company_name_key = NULL
+            WHERE NOT 'processing_failed' = ANY (validation_reasons);
             DELETE FROM intake.people_raw_intake WHERE vendor_call_id IS NOT NULL;
             UPDATE intake.signals_raw_intake SET outcome = NULL, outcome_reasons = '{}', judged_at = NULL, domain = NULL,
-                company_name_key = NULL;
-            UPDATE intake.people_raw_intake SET outcome = NULL, judged_at = NULL, domain = NULL, company_name_key = NULL;
+                company_name_key = NULL WHERE NOT 'processing_failed' = ANY (outcome_reasons);
+            UPDATE intake.people_raw_intake SET outcome = NULL, judged_at = NULL, domain = NULL, company_name_key = NULL
+            WHERE NOT 'processing_failed' = ANY (outcome_reasons);
             UPDATE marketing.company_slots SET person_unique_id = NULL, is_filled = false WHERE is_filled;
             DELETE FROM marketing.people_master;
             DELETE FROM marketing.company_master;

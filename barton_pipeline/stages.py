@@ -17,7 +17,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import RealDictCursor
 
-from barton_pipeline import event_queue
+from barton_pipeline import event_queue, set_aside
 from barton_pipeline.database import connect, sql_path, transaction
 
 STAGES = (
@@ -103,18 +103,65 @@ def run_stage(
                 _check_lease(connection, run)
                 event_queue.absorb(connection, run.lease_token, run.import_batch_id, stage, run.run_id)
             with heartbeat([run]):
-                bought = buy(run) if buy else {}
-                with connection:
-                    _enter(connection, run)
-                    counts = {**work(connection, run.import_batch_id), **bought}
-                    counts["seconds"] = round(time.monotonic() - started, 3)
-                    _leave(connection, run, stage, counts)
-        return counts
+                try:
+                    return _buy_and_work(connection, run, stage, work, buy, started)
+                except Exception as error:
+                    if not _set_failing_rows_aside(connection, run, stage, work, error):
+                        raise
+                return _buy_and_work(connection, run, stage, work, buy, started)
     except event_queue.LeaseLost:
         raise
     except BaseException as error:
         _record_failure(run, stage, error, time.monotonic() - started)
         raise
+
+
+def _buy_and_work(
+    connection: Connection, run: StageRun, stage: str, work: Work, buy: Buy | None, started: float
+) -> Counts:
+    bought = buy(run) if buy else {}
+    with connection:
+        _enter(connection, run)
+        counts = {**work(connection, run.import_batch_id), **bought}
+        counts["seconds"] = round(time.monotonic() - started, 3)
+        _leave(connection, run, stage, counts)
+    return counts
+
+
+def _set_failing_rows_aside(
+    connection: Connection, run: StageRun, stage: str, work: Work, error: Exception
+) -> dict[int, Exception]:
+    """Find the rows that make ``work`` fail, if it is rows, so that the rest of the batch can go on without them."""
+    if not set_aside.may_be_a_row(stage, error):
+        return {}
+
+    def failure(first: int, last: int) -> Exception | None:
+        try:
+            with connection:
+                _check_lease(connection, run)
+                _enter(connection, run)
+                set_aside.show_only(connection, first, last)
+                work(connection, run.import_batch_id)
+                raise _PassedError
+        except _PassedError:
+            return None
+        except Exception as failed:
+            if not set_aside.may_be_a_row(stage, failed):
+                raise
+            return failed
+
+    with connection:
+        bounds = set_aside.row_bounds(connection, stage)
+    found = set_aside.failing_rows(failure, *bounds, event_queue.settings().set_aside_at_most)
+    with connection:
+        _check_lease(connection, run)
+        _enter(connection, run)
+        set_aside.set_aside(connection, stage, found)
+    return found
+
+
+class _PassedError(Exception):
+    """Rolls a trial back."""
 
 
 def check_lease(run: StageRun) -> None:

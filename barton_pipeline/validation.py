@@ -11,6 +11,7 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
+from barton_pipeline import set_aside
 from barton_pipeline.configuration import load_yaml
 from barton_pipeline.stages import run_sql
 
@@ -41,6 +42,7 @@ REASONS = {
     "founded_invalid": Reason("warning", "the founding year is no plausible year", "give four digits"),
     "phone_invalid": Reason("warning", "the phone number does not have 7 to 15 digits", "give it as +CC number"),
     "linkedin_invalid": Reason("warning", "the LinkedIn address is no company page", "use linkedin.com/company/…"),
+    set_aside.REASON: Reason("error", "a stage fails on this row and on no other", "see barton errors"),
 }
 
 # What is trimmed from both ends of a value: exports and SQL inserts carry more than spaces.

@@ -4,6 +4,7 @@ batches   100 batches of 50 rows committed at once, then one row of its own: who
 rows      10,000 transactions of one row, as fast as eight writers go, in 50 batches: rate, runs, time until all is done
 bulk      a batch of 1,000,000 rows, and a row of its own every few seconds beside it
 writers   64 writers, each commit made to take 3 ms as to a remote server: commits a second with our notifications and without
+poison    a batch of 1,000,000 rows beside one of which a stage fails on three
 snapshot  a REPEATABLE READ transaction held open while batches arrive and are processed
 """
 
@@ -108,6 +109,31 @@ def bulk(running: System) -> None:
     )
 
 
+def poison(running: System) -> None:
+    """See the module."""
+    arrived = arrive(running.url, "HEALTHY", rows=1_000_000)
+    whole = done(running.url, "HEALTHY") - arrived
+    _execute(
+        running.url,
+        """CREATE FUNCTION defect() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM 1 / 0; RETURN NEW; END $$;
+        CREATE TRIGGER defect BEFORE INSERT ON marketing.company_master FOR EACH ROW
+        WHEN (NEW.company_name IN ('Company P7', 'Company P500000', 'Company P999999')) EXECUTE FUNCTION defect()""",
+    )
+    statement = INSERT.format(rows=1_000_000).replace("'Company '", "'Company P'").replace("'https://c'", "'https://p'")
+    started = commit(running.url, statement, name="POISONED")
+    seconds = done(running.url, "POISONED") - started
+    with database.transaction(running.url) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT (SELECT count(*) FROM marketing.company_batches WHERE import_batch_id = 'POISONED'),
+            (SELECT array_agg(error_message) FROM marketing.pipeline_events WHERE status = 'failed')"""
+        )
+        companies, letters = cursor.fetchone() or (0, [])
+    print(
+        f"poison: 1,000,000 rows done after {seconds:.0f} s, {seconds / whole:.1f} x the same without poison; "
+        f"{companies:,} companies, dead letters: {letters}"
+    )
+
+
 def _one(url: str, name: str) -> float:
     started = arrive(url, name)
     return done(url, name) - started
@@ -177,7 +203,7 @@ def _execute(url: str, statement: str) -> None:
         cursor.execute(statement)
 
 
-SCENARIOS = {"batches": batches, "rows": rows, "snapshot": snapshot, "writers": writers, "bulk": bulk}
+SCENARIOS = {"batches": batches, "rows": rows, "snapshot": snapshot, "writers": writers, "bulk": bulk, "poison": poison}
 
 
 def main() -> None:

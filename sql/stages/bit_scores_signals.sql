@@ -2,18 +2,18 @@
 DROP TABLE IF EXISTS pg_temp.signals_read;
 CREATE TEMP TABLE signals_read ON COMMIT DROP AS
 WITH waiting AS (
-    SELECT s.id FROM intake.signals_raw_intake s JOIN marketing.company_master c ON c.domain = s.domain
+    SELECT s.id FROM intake.signals_to_process s JOIN marketing.company_master c ON c.domain = s.domain
     JOIN marketing.company_batches b ON b.company_unique_id = c.company_unique_id
     WHERE b.import_batch_id = %(batch)s AND s.outcome IN ('company_unknown', 'company_ambiguous')
     UNION
-    SELECT s.id FROM intake.signals_raw_intake s JOIN marketing.company_master c ON c.company_name_key = s.company_name_key
+    SELECT s.id FROM intake.signals_to_process s JOIN marketing.company_master c ON c.company_name_key = s.company_name_key
     JOIN marketing.company_batches b ON b.company_unique_id = c.company_unique_id
     WHERE b.import_batch_id = %(batch)s AND s.outcome IN ('company_unknown', 'company_ambiguous')
     UNION
-    SELECT s.id FROM intake.signals_raw_intake s JOIN marketing.company_batches b USING (company_unique_id)
+    SELECT s.id FROM intake.signals_to_process s JOIN marketing.company_batches b USING (company_unique_id)
     WHERE b.import_batch_id = %(batch)s AND s.outcome IN ('company_unknown', 'company_ambiguous')
     UNION
-    SELECT id FROM intake.signals_raw_intake
+    SELECT id FROM intake.signals_to_process
     WHERE import_batch_id = %(batch)s AND (outcome IS NULL OR outcome IN ('invalid', 'company_unknown', 'company_ambiguous'))
 )
 SELECT s.id, btrim(s.company_unique_id) AS given_id, lower(btrim(s.signal_type)) AS signal_type,

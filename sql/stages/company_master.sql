@@ -12,7 +12,7 @@ FROM (SELECT id, domain, company_name_key, btrim(company) AS company_name, compa
              company_country AS country, linkedin_url, facebook_url, twitter_url, sic_codes, source_system, source_record_id,
              num_nonnulls(industry, employee_count, founded, phone, company_city, coalesce(company_state, state_abbrev),
                  company_postal_code, company_country, linkedin_url, coalesce(company_street, company_address)) AS filled
-      FROM intake.company_raw_intake
+      FROM intake.companies_to_process
       WHERE import_batch_id = %(batch)s AND validated AND domain IS NOT NULL AND company_name_key IS NOT NULL) AS valid_rows;
 ANALYZE pg_temp.candidates;
 

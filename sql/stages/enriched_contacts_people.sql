@@ -2,15 +2,15 @@
 DROP TABLE IF EXISTS pg_temp.people_read;
 CREATE TEMP TABLE people_read ON COMMIT DROP AS
 WITH waiting AS (
-    SELECT p.id FROM intake.people_raw_intake p JOIN marketing.company_master c ON c.domain = p.domain
+    SELECT p.id FROM intake.people_to_process p JOIN marketing.company_master c ON c.domain = p.domain
     JOIN marketing.company_batches b USING (company_unique_id)
     WHERE b.import_batch_id = %(batch)s AND p.outcome IN ('company_unknown', 'company_ambiguous')
     UNION
-    SELECT p.id FROM intake.people_raw_intake p JOIN marketing.company_master c ON c.company_name_key = p.company_name_key
+    SELECT p.id FROM intake.people_to_process p JOIN marketing.company_master c ON c.company_name_key = p.company_name_key
     JOIN marketing.company_batches b USING (company_unique_id)
     WHERE b.import_batch_id = %(batch)s AND p.outcome IN ('company_unknown', 'company_ambiguous')
 ), chosen AS (
-    SELECT * FROM intake.people_raw_intake WHERE import_batch_id = %(batch)s
+    SELECT * FROM intake.people_to_process WHERE import_batch_id = %(batch)s
     -- what is left of somebody who asked to be forgotten stays judged as it is
     AND NOT ('suppressed' = ANY (outcome_reasons) AND num_nonnulls(first_name, last_name, full_name, email) = 0)
     UNION ALL

@@ -2,15 +2,15 @@
 DROP TABLE IF EXISTS pg_temp.outcomes_read;
 CREATE TEMP TABLE outcomes_read ON COMMIT DROP AS
 WITH waiting AS (
-    SELECT o.id FROM intake.outcomes_raw_intake o JOIN marketing.company_master c ON c.domain = o.domain
+    SELECT o.id FROM intake.outcomes_to_process o JOIN marketing.company_master c ON c.domain = o.domain
     JOIN marketing.company_batches b ON b.company_unique_id = c.company_unique_id
     WHERE b.import_batch_id = %(batch)s AND o.outcome IN ('company_unknown', 'company_ambiguous')
     UNION
-    SELECT o.id FROM intake.outcomes_raw_intake o JOIN marketing.company_master c ON c.company_name_key = o.company_name_key
+    SELECT o.id FROM intake.outcomes_to_process o JOIN marketing.company_master c ON c.company_name_key = o.company_name_key
     JOIN marketing.company_batches b ON b.company_unique_id = c.company_unique_id
     WHERE b.import_batch_id = %(batch)s AND o.outcome IN ('company_unknown', 'company_ambiguous')
     UNION
-    SELECT id FROM intake.outcomes_raw_intake
+    SELECT id FROM intake.outcomes_to_process
     WHERE import_batch_id = %(batch)s AND (outcome IS NULL OR outcome IN ('invalid', 'company_unknown', 'company_ambiguous'))
 )
 SELECT o.id, btrim(o.company_unique_id) AS given_id, lower(btrim(o.outcome_type)) AS outcome_type,

@@ -27,7 +27,7 @@ FROM (SELECT id, company, intake.company_name_key(company) AS name_key,
       FROM (SELECT id, nullif(btrim(company, %(blanks)s), '') AS company, btrim(website, %(blanks)s) AS website,
                    lower(btrim(num_employees, %(blanks)s)) AS num_employees, lower(btrim(founded_year, %(blanks)s)) AS founded_year,
                    lower(btrim(company_phone, %(blanks)s)) AS phone, lower(btrim(company_linkedin_url, %(blanks)s)) AS linkedin
-            FROM intake.company_raw_intake WHERE import_batch_id = %(batch)s OFFSET 0) AS trimmed OFFSET 0) AS present;
+            FROM intake.companies_to_process WHERE import_batch_id = %(batch)s OFFSET 0) AS trimmed OFFSET 0) AS present;
 ANALYZE pg_temp.readings (id, host);
 
 WITH domains AS MATERIALIZED (

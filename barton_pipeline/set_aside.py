@@ -1,0 +1,165 @@
+"""Rows that make their stage fail: found by halving, set aside, taken back (docs/event-protocol.md, Poison).
+
+A row set aside has the verdict ``processing_failed``, a dead letter and an error of its own; stages read the views
+``intake.…_to_process``, which leave it out. No dagster here, and no moving of a run's events: that is ``event_queue.py``.
+"""
+
+import json
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import psycopg2
+from psycopg2.extensions import connection as Connection
+
+from barton_pipeline.errors import BartonError
+
+REASON = "processing_failed"
+# What a row can be the cause of, by class of SQLSTATE: its data, a constraint, a limit of Postgres, a function that raises
+# an exception, an internal error. Not: connections, locks, disk, cancellation, missing tables.
+ROW_ERRORS = ("22", "23", "54", "P0", "XX")
+
+
+@dataclass(frozen=True)
+class Source:
+    """An intake table, the stage that judges its rows, and how a verdict is written and unmade."""
+
+    table: str
+    judged_by: str
+    verdict: str
+    no_verdict: str
+
+
+_COMPANIES = Source(
+    "intake.company_raw_intake",
+    "validated_companies",
+    f"validated = false, validated_at = now(), validation_reasons = '{{{REASON}}}', validation_notes = %(message)s",
+    "validated = NULL, validated_at = NULL, validation_reasons = '{}', validation_notes = NULL",
+)
+
+
+def _judged(table: str, stage: str) -> Source:
+    return Source(
+        table,
+        stage,
+        f"outcome = 'invalid', judged_at = now(), outcome_reasons = '{{{REASON}}}'",
+        "outcome = NULL, judged_at = NULL, outcome_reasons = '{}'",
+    )
+
+
+# The stages that read rows, and which.
+SOURCES = {
+    "validated_companies": _COMPANIES,
+    "company_master": _COMPANIES,
+    "enriched_contacts": _judged("intake.people_raw_intake", "enriched_contacts"),
+    "bit_scores": _judged("intake.signals_raw_intake", "bit_scores"),
+    "ple_scores": _judged("intake.outcomes_raw_intake", "ple_scores"),
+}
+
+
+def may_be_a_row(stage: str, error: Exception) -> bool:
+    """Whether looking for a row that causes the error in the stage makes sense."""
+    if stage not in SOURCES or isinstance(error, BartonError):
+        return False
+    return not isinstance(error, psycopg2.Error) or (error.pgcode or "")[:2] in ROW_ERRORS
+
+
+class _NotSingleRows(Exception):
+    pass
+
+
+def failing_rows(
+    failure: Callable[[int, int], Exception | None], first: int, last: int, at_most: int
+) -> dict[int, Exception]:
+    """The rows of first to last that fail by themselves, with their errors.
+
+    ``failure`` does the stage's work on a range of rows and nothing else, and returns its error. Empty when the work
+    fails without any row or passes after all, when rows fail only together, and when more than ``at_most`` fail:
+    then it is the stage that is at fault. Rows are worked on twice in all, and log2 times more in ranges without them.
+    """
+    found: dict[int, Exception] = {}
+
+    def search(first: int, last: int, error: Exception) -> None:
+        if first == last:
+            found[first] = error
+            if len(found) > at_most:
+                raise _NotSingleRows
+            return
+        middle = (first + last) // 2
+        halves = [(half, failure(*half)) for half in ((first, middle), (middle + 1, last))]
+        if not any(error for _, error in halves):
+            raise _NotSingleRows
+        for half, half_error in halves:
+            if half_error:
+                search(*half, half_error)
+
+    if failure(last + 1, last) or not (whole := failure(first, last)):
+        return {}
+    try:
+        search(first, last, whole)
+    except _NotSingleRows:
+        return {}
+    return found
+
+
+def row_bounds(connection: Connection, stage: str) -> tuple[int, int]:
+    """The first and last id of the table the stage reads; earlier rows of other batches may have waited for this one."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM {SOURCES[stage].table}")
+        first, last = cursor.fetchone() or (0, 0)
+    return first, last
+
+
+def show_only(connection: Connection, first: int, last: int) -> None:
+    """Until the transaction ends, the views show rows first to last."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('barton.first_row', %s, true), set_config('barton.last_row', %s, true)",
+            (str(first), str(last)),
+        )
+
+
+def set_aside(connection: Connection, stage: str, failures: Mapping[int, Exception]) -> None:
+    """Give each row its verdict, a dead letter of its own, and an error that says what to do."""
+    source = SOURCES[stage]
+    with connection.cursor() as cursor:
+        for row, error in failures.items():
+            cause = " ".join(str(error).split())[:1000] or type(error).__name__
+            note = f"{stage} fails on this row: {cause}"
+            cursor.execute(
+                f"UPDATE {source.table} SET {source.verdict} WHERE id = %(row)s RETURNING import_batch_id",
+                {"row": row, "message": note},
+            )
+            (batch,) = cursor.fetchone() or (None,)
+            message = (
+                f"Row {row} of {source.table} was set aside, the rest of batch {batch} goes on: {note}. "
+                f"Correct the row or mend the cause, then run: barton retry {batch}"
+            )
+            payload = json.dumps({"record_id": str(row), "set_aside": source.table})
+            cursor.execute(
+                "SELECT marketing.notify_pipeline_event(%s, %s, %s)",
+                (f"continue_at_{source.judged_by}", payload, batch),
+            )
+            (event,) = cursor.fetchone() or (None,)
+            cursor.execute(
+                "UPDATE marketing.pipeline_events SET status = 'failed', processed_at = now(), error_message = %s WHERE id = %s",
+                (message[:2000], event),
+            )
+            details = {
+                "table": source.table,
+                "stage": stage,
+                "event_id": event,
+                "error_type": type(error).__name__,
+                "traceback": "".join(traceback.format_exception(error))[-4000:],
+            }
+            cursor.execute(
+                "SELECT marketing.log_pipeline_error('row_set_aside', %s, %s, %s, 'error', %s)",
+                (str(row), message, json.dumps(details), batch),
+            )
+
+
+def take_back(connection: Connection, table: str, rows: list[int]) -> None:
+    """Unmake the verdicts, so that the stages see the rows again."""
+    source = next(source for source in SOURCES.values() if source.table == table)
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {table} SET {source.no_verdict} WHERE id = ANY (%s::bigint[])", (rows,))
