@@ -38,6 +38,7 @@ FILL = """
            now() - (n %% 8640000) * interval '1 second', now() - interval '99 days' * (n %% 2), 'crm'
     FROM generate_series(1::bigint, %(signals)s) AS n
 """
+VIEWS = ("v_bit_surge", "v_sniper_targets", "v_sniper_target_details")
 SCORECARD = {
     "intercept": -1.5,
     "rubric_slope": 2.0,
@@ -71,6 +72,12 @@ def in_pandas(url: str) -> None:
     per_type = evidence.groupby([table.company, table.type]).sum()
     caps = per_type.index.get_level_values("type").map(lambda name: -math.log(1 - by_type[name]["cap"]))
     1 - (-per_type.clip(upper=pd.Series(caps, per_type.index)).groupby("company").sum()).map(math.exp)
+
+
+def read(url: str, view: str) -> float:
+    """Seconds for what a salesperson sees first."""
+    with database.transaction(url) as connection, connection.cursor() as cursor:
+        return seconds(lambda: cursor.execute(f"SELECT * FROM marketing.{view} LIMIT 100"))
 
 
 class PostgresPeak(threading.Thread):
@@ -117,6 +124,7 @@ def main() -> None:
             return spent
 
         first = round_("first round, rubric")
+        print("; ".join(f"the first 100 rows of {view} {read(running.url, view):.2f} s" for view in VIEWS))
         round_("nothing changed, rubric")
         with database.transaction() as connection:
             models.keep(
