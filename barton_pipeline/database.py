@@ -107,7 +107,7 @@ def connect(url: str | None = None) -> Connection:
     try:
         return _connect(target)
     except psycopg2.OperationalError as error:
-        if "does not exist" in str(error) and _is_embedded(target):
+        if "does not exist" in str(error) and is_embedded(target):
             ensure_database(target)
             return _connect(target)
         raise DatabaseError(
@@ -121,7 +121,8 @@ def _connect(url: str) -> Connection:
     return psycopg2.connect(**{**options, **dsn_parameters(url)})
 
 
-def _is_embedded(url: str) -> bool:
+def is_embedded(url: str) -> bool:
+    """Whether the URL means the server that this installation starts itself."""
     return dsn_parameters(url).get("host") == str(embedded_postgres.data_directory())
 
 
@@ -153,7 +154,7 @@ def ensure_database(url: str) -> None:
     name = dsn_parameters(url)["dbname"]
     parts = urlsplit(url)
     errors = []
-    neighbours = ["postgres"] if _is_embedded(url) else [dsn_parameters(database_url())["dbname"], "postgres"]
+    neighbours = ["postgres"] if is_embedded(url) else [dsn_parameters(database_url())["dbname"], "postgres"]
     for neighbour in neighbours:
         try:
             connection = _connect(urlunsplit(parts._replace(path=f"/{quote(neighbour)}")))

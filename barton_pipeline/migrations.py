@@ -6,13 +6,14 @@ is taken per transaction (so it works through a pooler). Files are idempotent an
 
 import hashlib
 import re
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline.database import connect, sql_path, transaction
+from barton_pipeline.database import connect, is_embedded, redact, sql_path, transaction
 from barton_pipeline.errors import DatabaseError, InputError
 
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('barton.migrations', 0))"
@@ -163,15 +164,26 @@ def _undo(url: str | None, migration: Migration) -> bool:
 
 def ensure_migrated(url: str | None = None) -> None:
     """Bring the schema up to date; one cheap query when it is. Safe when several processes start at once."""
-    connection = connect(url)
-    try:
+    with closing(connect(url)) as connection:
         have = applied(connection)
-    finally:
-        connection.close()
     migrations = available()
     _check_ledger(have, migrations)
     if len(have) < len(migrations):
         migrate(url)
+
+
+def require_schema(url: str) -> None:
+    """Bring the schema of the embedded server up to date; another server's is for its owner to change.
+
+    Raises DatabaseError when migrations are missing there.
+    """
+    if is_embedded(url):
+        ensure_migrated(url)
+        return
+    with closing(connect(url)) as connection:
+        missing = len(available()) - len(applied(connection))
+    if missing > 0:
+        raise DatabaseError(f"The schema of {redact(url)} lacks {missing} migration(s). Run: barton migrate")
 
 
 def declared_triggers() -> dict[str, tuple[str, Path]]:

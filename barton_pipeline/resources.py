@@ -1,15 +1,23 @@
 """What assets, checks and sensors are given. Thin Dagster resources over plain objects; no logic of their own."""
 
 from contextlib import AbstractContextManager, closing
+from functools import cache
 
 import dagster as dg
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline import database
+from barton_pipeline import database, migrations
+
+# once per process: a tick every few seconds need not ask
+_require_schema = cache(migrations.require_schema)
 
 
 class Database(dg.ConfigurableResource):
     """The Postgres that holds the pipeline's tables: embedded, or BARTON_DATABASE_URL."""
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Called by Dagster before a tick or run: without the tables it would end in a traceback that names one of them."""
+        _require_schema(database.database_url())
 
     def transaction(self) -> AbstractContextManager[Connection]:
         """A psycopg2 connection, committed at the end of the block, rolled back on an error, always closed."""

@@ -218,6 +218,7 @@ def expectations_sensor(context: dg.RunStatusSensorContext) -> dg.RunRequest | d
     minimum_interval_seconds=alerts.settings()["tick_seconds"],
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Alerts: what is critical at once, all rules every 15 minutes, the hourly summary; sends and retries messages.",
+    required_resource_keys={"database"},  # which sees to the schema
 )
 def alerts_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """In the tick, because a run would cost more than the rules do (docs/alerts.md)."""

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.errors import DagsterResourceFunctionError
 
-from barton_pipeline import database, sensors
+from barton_pipeline import database, migrations, sensors
 from barton_pipeline.assets import ALL_ASSETS
 from barton_pipeline.checks import RULES
 from barton_pipeline.definitions import defs
+from barton_pipeline.errors import DatabaseError
 from barton_pipeline.event_queue import Claim
 from barton_pipeline.instance.storage import BartonStorage
 from barton_pipeline.resources import Database
@@ -125,3 +127,17 @@ def test_dagster_yaml_loads_our_storage(db, tmp_path: Path, monkeypatch) -> None
 def test_workspace_and_project_agree_on_the_location_name() -> None:
     assert "location_name: barton_pipeline" in (PROJECT / "workspace.yaml").read_text()
     assert (PROJECT / "pyproject.toml").read_text().count('code_location_name = "barton_pipeline"') == 2
+
+
+def test_a_tick_without_tables_says_what_to_do_and_makes_them_on_our_own_server(empty_db, monkeypatch) -> None:
+    def tick() -> object:
+        with dg.DagsterInstance.ephemeral() as instance:
+            context = dg.build_sensor_context(instance, resources={"database": Database()})
+            return sensors.reconciler_sensor.evaluate_tick(context).skip_message
+
+    with pytest.raises(DagsterResourceFunctionError) as failed:
+        tick()
+    assert isinstance(failed.value.user_exception, DatabaseError)
+    assert "Run: barton migrate" in str(failed.value.user_exception)
+    monkeypatch.setattr(migrations, "is_embedded", lambda url: True)
+    assert "Every row is judged" in str(tick())
