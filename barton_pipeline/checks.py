@@ -40,12 +40,17 @@ RULES = [
     Rule(
         "every_row_judged",
         "validated_companies",
-        "Every intake row of the batch is valid, or invalid with at least one reason code.",
+        "Every intake row of the batch is valid, or invalid with at least one reason code, or has an event that waits.",
         """
         SELECT id::text AS record_id, company, website, validated, validation_reasons
         FROM intake.company_raw_intake
         WHERE import_batch_id = %(batch)s
-          AND (validated IS NULL OR NOT validated AND cardinality(validation_reasons) = 0)
+          -- rows come and are edited while the run is at work: their event starts the next run
+          AND (NOT validated AND cardinality(validation_reasons) = 0
+               OR validated IS NULL AND NOT EXISTS (
+                   SELECT FROM marketing.pipeline_events e JOIN marketing.event_routes USING (event_type)
+                   WHERE e.import_batch_id = %(batch)s AND e.status = 'pending'
+                     AND entry_stage IN ('raw_intake', 'validated_companies')))
         ORDER BY id
         """,
         "Materialize validated_companies for this batch again; if a row stays unjudged, report its id as a defect.",

@@ -107,6 +107,29 @@ def test_a_red_check_hands_the_events_back_with_its_reason(db) -> None:
     assert found == [("pending", 0, "check three_slots_per_company")]
 
 
+def test_rows_that_come_while_a_run_is_at_work_are_no_fault(batch) -> None:
+    batch.execute(
+        "UPDATE marketing.pipeline_events SET status = 'processed', processed_at = now() WHERE status = 'pending'"
+    )
+    insert_companies(batch, "B1", 2)
+    assert verdicts()["every_row_judged"].passed
+    batch.execute("DELETE FROM marketing.pipeline_events WHERE status = 'pending'")
+    assert not verdicts()["every_row_judged"].passed
+
+
+@pytest.mark.slow
+def test_the_suites_judge_neither_batches_without_companies_nor_rows_that_a_run_is_to_judge(db) -> None:
+    from barton_pipeline import expectations
+
+    assert expectations.validate("intake", "UNDONE").passed
+    db.execute(
+        "INSERT INTO intake.company_raw_intake (company, website, import_batch_id) VALUES ('New', 'new.com', 'B1')"
+    )
+    assert expectations.validate("intake", "B1").passed
+    db.execute("DELETE FROM marketing.pipeline_events")
+    assert not expectations.validate("intake", "B1").passed
+
+
 @pytest.mark.slow
 def test_the_jobs_run_on_a_real_instance(db) -> None:
     insert_companies(db, "B1", 262)
