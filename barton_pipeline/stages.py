@@ -136,9 +136,10 @@ def _set_failing_rows_aside(
         return {}
 
     def failure(first: int, last: int) -> Exception | None:
+        with connection:  # by itself: a long trial must not hold the rows that the heartbeat writes
+            _check_lease(connection, run)
         try:
             with connection:
-                _check_lease(connection, run)
                 _enter(connection, run)
                 set_aside.show_only(connection, first, last)
                 work(connection, run.import_batch_id)

@@ -6,12 +6,13 @@ import psycopg2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from psycopg2.extensions import connection as Connection
 
 from barton_pipeline import event_queue, replay
 from barton_pipeline.set_aside import failing_rows
-from barton_pipeline.stages import STAGES
+from barton_pipeline.stages import STAGES, run_sql, run_stage
 
-from .builders import run_stages
+from .builders import WORK, run_stages, stage_run
 
 ROWS = st.integers(1, 200)
 
@@ -167,6 +168,28 @@ def test_an_edited_row_is_tried_again(db) -> None:
     assert db.query("SELECT title FROM marketing.people_master WHERE full_name = 'Ann Number7'") == [
         ("Chief Financial Officer",)
     ]
+
+
+def test_the_lease_can_be_extended_while_a_row_is_looked_for(db) -> None:
+    """A million rows take longer than a lease lasts: no trial may hold the rows that the heartbeat writes."""
+    db.execute(SETUP)
+    with db.connect() as connection:
+        claim = event_queue.accept(connection, "B1")
+    assert claim
+    run = stage_run("B1", STAGES, claim.lease_token)
+    for stage in STAGES[:2]:
+        run_stage(run, stage, WORK[stage])
+    break_rows(db, "company_master")
+    trials = []
+
+    def work(connection: Connection, batch: str) -> dict[str, int]:
+        db.execute("SELECT FROM marketing.pipeline_events WHERE status = 'processing' FOR UPDATE NOWAIT")
+        trials.append(batch)
+        return run_sql(connection, "company_master", batch=batch)
+
+    assert run.must_hold
+    assert run_stage(run, "company_master", work)["rows_out"] == 198
+    assert len(trials) > 10
 
 
 def test_replay_and_undo_know_rows_set_aside(db) -> None:
