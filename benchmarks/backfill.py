@@ -82,7 +82,7 @@ def main() -> None:
     options = parser.parse_args()
     batches = [f"FILL-{number}" for number in range(1, options.batches + 1)]
     with system() as running:
-        os.environ.update({name: running.environment[name] for name in ("BARTON_DATABASE_URL", "DAGSTER_HOME")})
+        os.environ["DAGSTER_HOME"] = running.environment["DAGSTER_HOME"]
         load(options.batches, options.rows)
         first = a_batch(backfill, batches)
         baseline = a_batch(bare, batches)

@@ -4,7 +4,6 @@ leadforge: first its own table with the planted leaks (refused), then without th
 features, with the accounts spread over SPREAD_DAYS (720) so that time order can be tested. xeducation: a table without dates.
 """
 
-import os
 import sys
 import time
 from contextlib import closing
@@ -78,8 +77,7 @@ def load(files: dict[str, Path]) -> None:
 
 def through_the_database(folder: Path, spread_days: int) -> None:
     """leadforge's companies, people, signals and outcomes through our own intake and features."""
-    with system() as running, TemporaryDirectory() as target:
-        os.environ["BARTON_DATABASE_URL"] = running.url
+    with system(), TemporaryDirectory() as target:
         started = time.perf_counter()
         load(leadforge.write_files(folder, Path(target), spread_days))
         loaded = time.perf_counter()

@@ -59,7 +59,6 @@ def main() -> None:
     """Load, run the stages, replay, print."""
     companies = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     with system() as running, running_sandbox(seed=1) as sandbox:
-        os.environ["BARTON_DATABASE_URL"] = running.url
         from barton_pipeline_tests.builders import insert_companies, run_stages
         from benchmarks.vendor_rate import _Database
 

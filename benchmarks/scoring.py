@@ -6,7 +6,6 @@ reasons, PLE, storing.
 """
 
 import math
-import os
 import resource
 import sys
 import threading
@@ -103,7 +102,6 @@ def main() -> None:
     signals = int(sys.argv[2]) if len(sys.argv) > 2 else 10 * companies
     types = [rule["signal_type"] for rule in rules().bit["signals"]]
     with system() as running:
-        os.environ["BARTON_DATABASE_URL"] = running.url
         with closing(database.connect(running.url)) as connection:
             with connection, connection.cursor() as cursor:
                 cursor.execute(FILL, {"companies": companies, "signals": signals, "types": types, "kinds": len(types)})

