@@ -1,16 +1,19 @@
 """``python -m benchmarks.tick [PROCESSED] [PENDING]``: what one tick of the event queue sensor costs with a full table.
 
 Defaults: 1,000,000 processed and 10,000 pending events in 100 batches, and another 100,000 in a batch that is busy.
-Then the statements an idle system with a running daemon sends in a minute.
+Before that the statements an idle system with a running daemon sends in a minute. After it claims and acknowledgements a second,
+beside the barest: pending events taken by SKIP LOCKED and ended by token, no batches, routes or locks.
 """
 
 import sys
 import time
+import uuid
 from contextlib import closing
 
 from psycopg2.extensions import connection as Connection
 
 from barton_pipeline import database, event_queue
+from barton_pipeline.stages import STAGES
 from benchmarks.__main__ import seconds
 from benchmarks.system import System, system
 
@@ -34,6 +37,53 @@ def tick(connection: Connection) -> None:
     with connection:
         for batch in event_queue.ready_batches(connection, event_queue.settings().batches_per_tick):
             event_queue.accept(connection, batch.import_batch_id)
+
+
+BAREST_CLAIM = """
+    UPDATE marketing.pipeline_events SET status = 'processing', lease_token = %(token)s, lease_until = now() + interval '30 s'
+    WHERE status = 'pending' AND id = ANY (ARRAY(
+        SELECT id FROM marketing.pipeline_events WHERE status = 'pending' ORDER BY id LIMIT %(size)s FOR UPDATE SKIP LOCKED))
+"""
+BAREST_ACKNOWLEDGEMENT = """
+    UPDATE marketing.pipeline_events SET status = 'processed', processed_at = now(), lease_token = NULL, lease_until = NULL
+    WHERE status = 'processing' AND lease_token = %(token)s
+"""
+
+
+def claim(connection: Connection, batch: str, size: int) -> None:
+    """Claim what a batch has and acknowledge it, a transaction each."""
+    with connection:
+        taken = event_queue.accept(connection, batch)
+    assert taken and taken.events == size
+    with connection:
+        event_queue.finish(connection, taken.lease_token, batch, STAGES[-1], must_hold=True)
+
+
+def claim_barely(connection: Connection, batch: str, size: int) -> None:
+    """The same number of events, whichever they are."""
+    token = str(uuid.uuid4())
+    for statement in (BAREST_CLAIM, BAREST_ACKNOWLEDGEMENT):
+        with connection, connection.cursor() as cursor:
+            cursor.execute(statement, {"token": token, "size": size})
+            assert cursor.rowcount == size
+
+
+def rates(connection: Connection, size: int, batches: int = 100) -> tuple[float, float]:
+    """Events a second, ours and barely, of 100 claims of this size."""
+    measured = []
+    for work in (claim, claim_barely):
+        with connection, connection.cursor() as cursor:
+            cursor.execute("TRUNCATE marketing.pipeline_events")
+            cursor.execute(
+                """INSERT INTO marketing.pipeline_events (event_type, import_batch_id)
+                SELECT 'company_created', 'CLAIM-' || n %% %(batches)s FROM generate_series(1, %(events)s) AS n""",
+                {"batches": batches, "events": size * batches},
+            )
+        started = time.perf_counter()
+        for number in range(batches):
+            work(connection, f"CLAIM-{number}", size)
+        measured.append(size * batches / (time.perf_counter() - started))
+    return measured[0], measured[1]
 
 
 def idle(running: System, minutes: float = 1.0) -> float:
@@ -69,11 +119,14 @@ def main() -> None:
                 cursor.execute("VACUUM ANALYZE marketing.pipeline_events")
             connection.autocommit = False
             first, later = seconds(lambda: tick(connection)), [seconds(lambda: tick(connection)) for _ in range(3)]
+            claims = {size: rates(connection, size) for size in (1, 100, 1000)}
         batches = event_queue.settings().batches_per_tick
         print(
             f"tick that claims {batches} batches of {pending // 100} events beside {processed:,} processed: {first:.3f} s"
         )
         print("the next ones: " + ", ".join(f"{one:.3f} s" for one in later))
+        for size, (ours, barest) in claims.items():
+            print(f"claims of {size:>5,} events: {ours:8,.0f} a second, barely {barest:8,.0f}: {ours / barest:.2f} x")
 
 
 if __name__ == "__main__":
