@@ -32,6 +32,9 @@ STAGES = (
     "sniper_targets",
 )
 
+# The stages that give new Barton IDs.
+DRAW_NUMBERS = ("company_master", "enriched_contacts")
+
 # Sorts and hashes of a million rows spill at the default 4 MB; a worker has one such statement at a time.
 WORK_MEM = "64MB"
 
@@ -102,6 +105,7 @@ def run_stage(
             with connection:
                 _check_lease(connection, run)
                 event_queue.absorb(connection, run.lease_token, run.import_batch_id, stage, run.run_id)
+                _give_back_numbers(connection, stage)
             with heartbeat([run]):
                 try:
                     return _buy_and_work(connection, run, stage, work, buy, started)
@@ -138,6 +142,7 @@ def _set_failing_rows_aside(
     def failure(first: int, last: int) -> Exception | None:
         with connection:  # by itself: a long trial must not hold the rows that the heartbeat writes
             _check_lease(connection, run)
+            _give_back_numbers(connection, stage)
         try:
             with connection:
                 _enter(connection, run)
@@ -159,6 +164,13 @@ def _set_failing_rows_aside(
         _enter(connection, run)
         set_aside.set_aside(connection, stage, found)
     return found
+
+
+def _give_back_numbers(connection: Connection, stage: str) -> None:
+    """What an earlier attempt drew and rolled back, before this one draws: there are 1.6 million numbers only."""
+    if stage in DRAW_NUMBERS:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT marketing.give_back_numbers()")
 
 
 class _PassedError(Exception):

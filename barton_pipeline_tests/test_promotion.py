@@ -1,11 +1,15 @@
 """Promotion where rows change and batches meet: matches follow their rows, gaps are filled, nobody waits for ever."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
+import psycopg2
 import pytest
 
 from barton_pipeline.errors import InputError
 from barton_pipeline.promotion import unmatch
+from barton_pipeline.stages import STAGES
 
 from .builders import insert_companies, run_stages
 
@@ -167,6 +171,9 @@ def test_a_row_edited_after_it_was_judged_is_not_promoted_with_its_old_domain(db
 
 def test_ids_roll_over_and_then_end(db) -> None:
     insert_companies(db, "B1", 3)
+    db.execute(
+        "INSERT INTO marketing.barton_id_history (barton_id, entity, change) VALUES ('04.04.01.84.99998.001', 'company', 'given')"
+    )
     db.query("SELECT setval('marketing.company_number', 99998)")
     run_stages("B1", ("validated_companies", "company_master", "company_slots"))
     assert [i for (i,) in db.query("SELECT company_unique_id FROM marketing.company_master ORDER BY 1")] == [
@@ -176,4 +183,70 @@ def test_ids_roll_over_and_then_end(db) -> None:
     ]
     assert (
         db.value("SELECT count(*) FROM marketing.company_slots WHERE company_slot_unique_id LIKE '04.04.05.85.%%'") == 6
+    )
+
+
+FAILS = """
+    CREATE FUNCTION fails() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM 1 / 0; RETURN NULL; END $$;
+    CREATE TRIGGER fails BEFORE INSERT ON marketing.{table} FOR EACH ROW EXECUTE FUNCTION fails()
+"""
+
+
+@pytest.mark.parametrize(
+    ("table", "ids"),
+    [
+        ("company_master", "company_unique_id"),
+        ("people_master", "person_unique_id"),
+        ("company_batches", "company_unique_id"),
+    ],
+)
+def test_numbers_that_failed_attempts_drew_are_drawn_again(db, table: str, ids: str) -> None:
+    """A sequence does not roll back: retries of a batch of a million would use up the ID grammar."""
+    insert_companies(db, "B1", 150)
+    db.execute(
+        "INSERT INTO intake.people_raw_intake (full_name, website, import_batch_id) "
+        "SELECT 'Ann Number' || n, 'company' || n || '.com', 'B1' FROM generate_series(1, 150) AS n"
+    )
+    db.execute(FAILS.format(table=table))
+    for _ in range(2):
+        with pytest.raises(psycopg2.errors.DivisionByZero):
+            run_stages("B1")
+    db.execute(f"DROP TRIGGER fails ON marketing.{table}")
+    run_stages("B1")
+    shown = "people_master" if table == "people_master" else "company_master"
+    assert db.value(f"SELECT max(substr({ids}, 13, 5)) FROM marketing.{shown}") == "00150"
+
+
+def test_numbers_are_not_given_back_while_somebody_draws_nor_those_that_were_given(db) -> None:
+    def last() -> int:
+        return db.value("SELECT last_value FROM marketing.company_number")
+
+    insert_companies(db, "B1", 5)
+    run_stages("B1")
+    db.execute("DELETE FROM marketing.company_master")
+    db.query("SELECT setval('marketing.company_number', 70)")
+    with closing(db.connect()) as other:
+        other.cursor().execute("SELECT pg_advisory_xact_lock_shared(hashtextextended('barton.numbers', 0))")
+        db.query("SELECT marketing.give_back_numbers()")
+        assert last() == 70
+    db.query("SELECT marketing.give_back_numbers()")
+    assert last() == 5, "retired IDs are given for ever"
+
+
+def test_numbers_stay_unique_while_batches_that_fail_and_batches_that_do_not_meet(db) -> None:
+    batches = [f"{kind}-{n}" for n in range(3) for kind in ("GOOD", "BAD")]
+    for n, batch in enumerate(batches):
+        insert_companies(db, batch, 20, first=1 + 20 * n)
+    db.execute(
+        FAILS.format(table="company_master").replace(
+            "FOR EACH ROW", "FOR EACH ROW WHEN (NEW.import_batch_id LIKE 'BAD%%')"
+        )
+    )
+    with ThreadPoolExecutor(len(batches)) as pool:
+        for _ in range(2):
+            list(pool.map(lambda batch: run_stages(batch, STAGES[:4]), batches))
+    assert db.value("SELECT count(*) FROM marketing.company_master") == 60
+    assert (
+        db.value("SELECT count(*) FROM intake.company_raw_intake WHERE 'processing_failed' = ANY (validation_reasons)")
+        == 60
     )

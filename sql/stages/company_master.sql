@@ -18,6 +18,7 @@ ANALYZE pg_temp.candidates;
 
 -- Numbers are allotted in intake order, rows are inserted in identity order: two batches that bring the same new
 -- companies at once wait for each other in one order and cannot deadlock.
+SELECT pg_advisory_xact_lock_shared(hashtextextended('barton.numbers', 0));
 DROP TABLE IF EXISTS pg_temp.created;
 CREATE TEMP TABLE created (company_unique_id text, domain text, company_name_key text) ON COMMIT DROP;
 WITH inserted AS (

@@ -107,6 +107,7 @@ SELECT company_unique_id, person_key, min(id) AS first_id, max(seen_at) AS obser
 FROM sightings GROUP BY company_unique_id, person_key;
 ANALYZE pg_temp.people_found;
 
+SELECT pg_advisory_xact_lock_shared(hashtextextended('barton.numbers', 0));
 DROP TABLE IF EXISTS pg_temp.people_created;
 CREATE TEMP TABLE people_created (person_unique_id text) ON COMMIT DROP;
 WITH inserted AS (

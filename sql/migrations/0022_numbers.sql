@@ -1,0 +1,43 @@
+-- A sequence does not roll back, and the ID grammar has 1.6 million numbers: a batch of a million companies whose promotion failed twice
+-- would have used them up. Who draws numbers holds 'barton.numbers' shared until it commits; when nobody does, all that was drawn
+-- and is in no history was never seen by anybody and is drawn again.
+CREATE OR REPLACE FUNCTION marketing.give_back_numbers() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    drawn record;
+    highest text;
+    used bigint;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('barton.numbers', 0)) THEN
+        RETURN;
+    END IF;
+    FOR drawn IN
+        SELECT '04.04.01.' AS prefix, '04.04.02.' AS beyond, 'marketing.company_number'::regclass AS numbers,
+               CASE WHEN is_called THEN last_value ELSE last_value - 1 END AS last FROM marketing.company_number
+        UNION ALL
+        SELECT '04.04.02.', '04.04.03.', 'marketing.person_number', CASE WHEN is_called THEN last_value ELSE last_value - 1 END
+        FROM marketing.person_number
+    LOOP
+        SELECT max(id) INTO highest FROM (
+            SELECT max(barton_id) FROM marketing.barton_id_history WHERE barton_id >= drawn.prefix AND barton_id < drawn.beyond
+            UNION ALL SELECT max(company_unique_id) FROM marketing.company_master WHERE drawn.prefix = '04.04.01.'
+            UNION ALL SELECT max(person_unique_id) FROM marketing.people_master WHERE drawn.prefix = '04.04.02.') AS given (id);
+        used := coalesce((substr(highest, 10, 2)::bigint - 84) * 99999 + substr(highest, 13, 5)::bigint, 0);
+        IF used < drawn.last THEN
+            PERFORM setval(drawn.numbers, greatest(used, 1), used > 0);
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION marketing.give_back_numbers() IS 'Lets numbers that rolled-back work drew be drawn again, unless somebody is drawing';
+COMMENT ON FUNCTION marketing.known_or_new_id(text, text, text) IS
+    'The next free ID of a company or person, or in a replay the one it had; the caller holds the advisory lock barton.numbers, shared';
+
+DO $$
+BEGIN
+    REVOKE EXECUTE ON FUNCTION marketing.give_back_numbers() FROM PUBLIC;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'barton_app') THEN
+        GRANT EXECUTE ON FUNCTION marketing.give_back_numbers() TO barton_app;
+    END IF;
+END
+$$;
