@@ -39,6 +39,11 @@ class Postgres:
     def connect(self) -> Connection:
         return database.connect(self.url)
 
+    @property
+    def app_url(self) -> str:
+        """The same database as the role barton_app."""
+        return f"{self.url}{'&' if '?' in self.url else '?'}options=-c%20role%3Dbarton_app"
+
     def query(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows of a statement, committed."""
         with database.transaction(self.url) as connection, connection.cursor() as cursor:

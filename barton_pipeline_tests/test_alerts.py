@@ -355,8 +355,7 @@ def test_the_summary_counts_one_hour(db) -> None:
 def test_the_sensor_judges_and_sends_as_the_application_role(db, receiver, monkeypatch) -> None:
     with transaction(db.url) as connection, connection.cursor() as cursor:
         cursor.execute(*event("1 hour", "failed"))
-    separator = "&" if "?" in db.url else "?"
-    monkeypatch.setenv("BARTON_DATABASE_URL", f"{db.url}{separator}options=-c%20role%3Dbarton_app")
+    monkeypatch.setenv("BARTON_DATABASE_URL", db.app_url)
     with dg.DagsterInstance.ephemeral() as instance:
         tick = sensors.alerts_sensor.evaluate_tick(dg.build_sensor_context(instance))
     assert "1 change(s). Messages: 2 sent, 0 failed" in (tick.skip_message or "")

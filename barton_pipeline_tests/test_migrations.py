@@ -170,8 +170,7 @@ def test_a_comment_that_repeats_the_name_is_noticed() -> None:
 
 
 def test_the_whole_pipeline_runs_as_the_application_role(db, monkeypatch) -> None:
-    as_app = f"{db.url}{'&' if '?' in db.url else '?'}options=-c%20role%3Dbarton_app"
-    monkeypatch.setenv("BARTON_DATABASE_URL", as_app)
+    monkeypatch.setenv("BARTON_DATABASE_URL", db.app_url)
     insert_companies(db, "B1", 5)
     db.execute(
         "INSERT INTO intake.people_raw_intake (full_name, title, email, website, import_batch_id) "

@@ -164,7 +164,7 @@ def test_a_pause_that_meets_a_run_in_the_other_order_tries_again(db) -> None:
 
 
 def test_the_application_cannot_do_what_is_the_owners(db, monkeypatch) -> None:
-    monkeypatch.setenv("BARTON_DATABASE_URL", f"{db.url}{'&' if '?' in db.url else '?'}options=-c%20role%3Dbarton_app")
+    monkeypatch.setenv("BARTON_DATABASE_URL", db.app_url)
     for action in ("silence", "pause"):
         with pytest.raises(BartonError, match="needs the owner of the schema"):
             operations.roll_back(action)
@@ -203,7 +203,7 @@ def test_old_events_and_errors_are_purged_by_the_application(db, monkeypatch) ->
     db.execute(
         "UPDATE marketing.pipeline_events SET created_at = now() - interval '99 days', processed_at = now() - interval '99 days'"
     )
-    monkeypatch.setenv("BARTON_DATABASE_URL", f"{db.url}{'&' if '?' in db.url else '?'}options=-c%20role%3Dbarton_app")
+    monkeypatch.setenv("BARTON_DATABASE_URL", db.app_url)
     with closing(database.connect()) as connection:
         assert retention.purge(connection)["processed_events"] > 0
     assert db.value("SELECT count(*) FROM marketing.pipeline_events") == 0

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline import event_queue, replay
+from barton_pipeline import database, event_queue, replay
 from barton_pipeline.set_aside import failing_rows
 from barton_pipeline.stages import STAGES, run_sql, run_stage
 
@@ -93,9 +93,10 @@ def mend(db, stage: str) -> None:
 
 
 @pytest.mark.parametrize("stage", DEFECTS)
-def test_two_poisoned_rows_of_two_hundred(db, stage: str) -> None:
+def test_two_poisoned_rows_of_two_hundred(db, stage: str, monkeypatch) -> None:
     db.execute(SETUP)
     break_rows(db, stage)
+    monkeypatch.setenv("BARTON_DATABASE_URL", db.app_url)
     counts = run_stages("B1")
     assert db.query(DONE[stage]) == [(198,)]
     assert counts["sniper_targets"]["rows_in"] == (198 if stage in ("validated_companies", "company_master") else 200)
@@ -114,7 +115,7 @@ def test_two_poisoned_rows_of_two_hundred(db, stage: str) -> None:
     assert db.query(DONE[stage]) == [(198,)], "a later run meets them again"
 
     mend(db, stage)
-    with db.connect() as connection:
+    with database.transaction() as connection:
         assert event_queue.requeue(connection, "B1") == 2
     run_stages("B1")
     assert db.query(DONE[stage]) == [(200,)]
