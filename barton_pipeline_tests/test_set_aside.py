@@ -169,6 +169,11 @@ def test_an_edited_row_is_tried_again(db) -> None:
     assert db.query("SELECT title FROM marketing.people_master WHERE full_name = 'Ann Number7'") == [
         ("Chief Financial Officer",)
     ]
+    assert (
+        db.value("SELECT count(*) FROM marketing.pipeline_errors WHERE event_type = 'row_set_aside' AND resolved") == 2
+    )
+    assert db.value("SELECT count(*) FROM marketing.pipeline_errors WHERE NOT resolved") == 0
+    assert db.value("SELECT count(*) FROM marketing.pipeline_events WHERE status = 'failed'") == 0
 
 
 def test_the_lease_can_be_extended_while_a_row_is_looked_for(db) -> None:

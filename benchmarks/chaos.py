@@ -2,7 +2,8 @@
 
 It starts a Postgres of its own, Dagster's daemon and webserver from this folder under a supervisor that restarts what
 dies (as systemd would), a feeder that commits, updates and rolls back rows, and loaders; it kills one of them every few
-seconds. Afterwards it waits until the queue is empty and compares what was committed with what came out.
+seconds. Some of the rows are poisoned: a stage fails on them. Afterwards it waits until the queue is empty and compares what
+was committed with what came out.
 """
 
 import argparse
@@ -34,6 +35,13 @@ SERVICES = {
 LOADER_ROWS = 5_000
 DISK_FULL = "disk full for 20 s"
 
+# A defect that some rows bring to light: their promotion fails.
+POISON = """
+    CREATE FUNCTION marketing.defect() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM 1 / 0; RETURN NEW; END $$;
+    CREATE TRIGGER defect BEFORE INSERT ON marketing.company_master FOR EACH ROW WHEN (NEW.company_name LIKE 'Poison%')
+    EXECUTE FUNCTION marketing.defect()
+"""
+
 # What must hold when the queue is empty; each query returns the offending rows.
 INVARIANTS = {
     "rows never judged": "SELECT id FROM intake.company_raw_intake WHERE validated IS NULL",
@@ -60,7 +68,15 @@ INVARIANTS = {
     "rows that were rolled back": "SELECT id FROM intake.company_raw_intake WHERE company LIKE 'Phantom%'",
     "dead letters without an error": """
         SELECT e.id FROM marketing.pipeline_events e WHERE e.status = 'failed' AND NOT EXISTS
-        (SELECT FROM marketing.pipeline_errors p WHERE p.event_type = 'dead_letter' AND p.import_batch_id = e.import_batch_id)""",
+        (SELECT FROM marketing.pipeline_errors p WHERE p.event_type IN ('dead_letter', 'row_set_aside')
+         AND p.import_batch_id = e.import_batch_id)""",
+    "poisoned rows without a dead letter of their own": """
+        SELECT r.id FROM intake.company_raw_intake r WHERE r.company LIKE 'Poison%' AND 1 <>
+        (SELECT count(*) FROM marketing.pipeline_events e WHERE e.status = 'failed' AND e.first_record_id = r.id::text
+         AND e.payload ->> 'set_aside' = 'intake.company_raw_intake')""",
+    "healthy rows set aside": """
+        SELECT id FROM intake.company_raw_intake
+        WHERE company NOT LIKE 'Poison%' AND 'processing_failed' = ANY (validation_reasons)""",
 }
 
 
@@ -131,6 +147,8 @@ class Chaos:
                 )
             else:
                 cursor.execute(insert, ("Company", batch, first, first + rows - 1))
+            if self.random.random() < 0.1:
+                cursor.execute(insert, ("Poison", batch, 10_000 + number, 10_000 + number))
         connection.commit()
         self.committed += 1
 
@@ -291,11 +309,14 @@ class Chaos:
             time.sleep(1)
             if self.query(INVARIANTS["events left open"]):
                 continue
-            with database.transaction(self.system.url) as connection:
-                dead = event_queue.requeue(connection)
-            self.requeued += dead
+            dead = self.query(
+                "SELECT FROM marketing.pipeline_events WHERE status = 'failed' AND payload ->> 'set_aside' IS NULL"
+            )
             if not dead:
                 break
+            with database.transaction(self.system.url) as connection:
+                event_queue.requeue(connection)
+            self.requeued += len(dead)
         return time.monotonic() - started
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
@@ -347,6 +368,8 @@ def _wake(process: psutil.Process) -> None:
 def chaos(seed: int, keep_logs: Path | None = None, disk_megabytes: int | None = None) -> Iterator[Chaos]:
     """A running system to torment; everything it started is gone afterwards."""
     with system(disk_megabytes) as running:
+        with database.transaction(running.url) as connection, connection.cursor() as cursor:
+            cursor.execute(POISON)
         trial = Chaos(running, random.Random(seed))
         try:
             for work in (trial.supervise, trial.feed):
@@ -379,16 +402,18 @@ def main() -> None:
         drained = trial.drain(options.drain_seconds)
         wrong = trial.verdict()
         told = trial.told()
-        ((rows, batches, companies, events),) = trial.query(
+        ((rows, batches, companies, events, poisoned),) = trial.query(
             """SELECT (SELECT count(*) FROM intake.company_raw_intake), (SELECT count(DISTINCT import_batch_id) FROM
             intake.company_raw_intake), (SELECT count(*) FROM marketing.company_master),
-            (SELECT count(*) FROM marketing.pipeline_events)"""
+            (SELECT count(*) FROM marketing.pipeline_events),
+            (SELECT count(*) FROM intake.company_raw_intake WHERE company LIKE 'Poison%')"""
         )
     print(
         f"seed {options.seed}: {sum(trial.kills.values())} faults: {dict(trial.kills)}; restarts {dict(trial.restarts)}"
     )
     print(
-        f"{trial.committed} transactions, {rows:,} rows in {batches} batches, {companies:,} companies, {events:,} events; "
+        f"{trial.committed} transactions, {rows:,} rows in {batches} batches, {companies:,} companies, {events:,} events, "
+        f"{poisoned} poisoned rows; "
         f"drained in {drained:.0f} s, {trial.requeued} dead letters requeued by hand"
     )
     print("error log: " + "; ".join(f"{count} x {message}" for message, count in told))
