@@ -75,28 +75,27 @@ def failing_rows(
 
     ``failure`` does the stage's work on a range of rows and nothing else, and returns its error. Empty when the work
     fails without any row or passes after all, when rows fail only together, and when more than ``at_most`` fail:
-    then it is the stage that is at fault. Rows are worked on twice in all, and log2 times more in ranges without them.
+    then it is the stage that is at fault. Each row is worked on about twice.
     """
     found: dict[int, Exception] = {}
 
-    def search(first: int, last: int, error: Exception) -> None:
-        if first == last:
-            found[first] = error
-            if len(found) > at_most:
-                raise _NotSingleRows
-            return
+    def halve(first: int, last: int) -> None:
         middle = (first + last) // 2
         halves = [(half, failure(*half)) for half in ((first, middle), (middle + 1, last))]
         if not any(error for _, error in halves):
             raise _NotSingleRows
-        for half, half_error in halves:
-            if half_error:
-                search(*half, half_error)
+        for (start, end), error in halves:
+            if error and start < end:
+                halve(start, end)
+            elif error:
+                found[start] = error
+                if len(found) > at_most:
+                    raise _NotSingleRows
 
-    if failure(last + 1, last) or not (whole := failure(first, last)):
+    if failure(last + 1, last):
         return {}
     try:
-        search(first, last, whole)
+        halve(first, last)
     except _NotSingleRows:
         return {}
     return found
