@@ -3,8 +3,12 @@
 import json
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import yaml
+from grafana_foundation_sdk.cog import plugins
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from barton_pipeline.database import transaction
 
@@ -34,6 +38,28 @@ def test_every_query_runs_as_the_readonly_role_and_finds_something(db) -> None:
         assert set(shown) <= set(columns), panel["title"]
         if target["format"] == "time_series":
             assert columns[:2] == ["time", "metric"]
+
+
+def test_grafanas_own_model_of_a_dashboard_knows_every_field() -> None:
+    """What the model does not know, or takes for another type, does not come back; defaults come in addition."""
+
+    def lost(ours: Any, theirs: Any, place: str = "") -> list[str]:
+        if isinstance(ours, dict) and isinstance(theirs, dict):
+            return [loss for key in ours for loss in lost(ours[key], theirs.get(key), f"{place}.{key}")]
+        if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+            return [
+                loss for n, pair in enumerate(zip(ours, theirs, strict=True)) for loss in lost(*pair, f"{place}[{n}]")
+            ]
+        return [] if ours == theirs else [place]
+
+    def roundtrip(dashboard: dict[str, Any]) -> list[str]:
+        return lost(dashboard, json.loads(JSONEncoder(sort_keys=True).encode(Dashboard.from_json(dashboard))))
+
+    plugins.register_default_plugins()
+    assert roundtrip(DASHBOARD) == []
+    wrong = json.loads(json.dumps(DASHBOARD))
+    wrong["panels"][0]["options"]["colourMode"] = "value"
+    assert roundtrip(wrong) == [".panels[0].options.colourMode"], "the model does not look"
 
 
 def test_panels_do_not_overlap_and_names_agree() -> None:
