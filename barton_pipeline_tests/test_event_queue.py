@@ -1,6 +1,7 @@
 """Triggers raise the right events; the queue moves them as docs/event-protocol.md says."""
 
 import contextlib
+import io
 import json
 import threading
 import uuid
@@ -65,6 +66,46 @@ def test_a_statement_of_several_batches_raises_events_for_each(db) -> None:
         "INSERT INTO intake.company_raw_intake (company, import_batch_id) SELECT 'c', 'B' || n % 3 FROM generate_series(1, 900) n"
     )
     assert {(event[1]["import_batch_id"], event[2]) for event in events(db)} == {("B0", 300), ("B1", 300), ("B2", 300)}
+
+
+# Rows 1 and 2 exist; each statement brings row 3 and edits row 1, as far as it can.
+MERGE = """
+    MERGE INTO intake.company_raw_intake r USING (VALUES (1, 'one'), (2, NULL), (3, 'three')) AS given (id, website) ON r.id = given.id
+    WHEN MATCHED THEN UPDATE SET website = coalesce(given.website, r.website)
+    WHEN NOT MATCHED THEN INSERT (company, website, import_batch_id) VALUES ('c', given.website, 'B')
+"""
+UPSERT = """
+    INSERT INTO intake.company_raw_intake (id, company, website, import_batch_id) OVERRIDING SYSTEM VALUE
+    VALUES (1, 'c', 'one', 'B'), (2, 'c', 'old', 'B'), (3, 'c', 'three', 'B')
+    ON CONFLICT (id) DO UPDATE SET website = excluded.website
+"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "raised"),
+    [
+        (MERGE, [("company_created", "3"), ("company_updated", "1")]),
+        (UPSERT, [("company_created", "3"), ("company_updated", "1")]),
+        ("COPY intake.company_raw_intake (company, website, import_batch_id) FROM STDIN", [("company_created", "3")]),
+    ],
+    ids=["merge", "upsert", "copy"],
+)
+def test_every_way_to_write_rows_raises_the_right_events(db, statement: str, raised: list[tuple[str, str]]) -> None:
+    db.execute(
+        "INSERT INTO intake.company_raw_intake (company, website, import_batch_id) VALUES ('c', 'old', 'B'), ('c', 'old', 'B')"
+    )
+    db.execute("DELETE FROM marketing.pipeline_events")
+    with transaction(db.url) as connection, connection.cursor() as cursor:
+        if statement.startswith("COPY"):
+            cursor.copy_expert(statement, io.StringIO("c\tthree\tB\n"))
+        else:
+            cursor.execute(statement)
+    assert db.query("SELECT event_type, first_record_id FROM marketing.pipeline_events ORDER BY 1") == raised
+
+
+def test_a_savepoint_takes_its_events_with_it(db) -> None:
+    db.execute(f"BEGIN; {INSERT}; SAVEPOINT s; {INSERT.replace('TEST-001', 'GONE')}; ROLLBACK TO s; COMMIT")
+    assert [event[1]["import_batch_id"] for event in events(db)] == ["TEST-001"]
 
 
 def test_rolled_back_rows_leave_no_event(db) -> None:
