@@ -163,6 +163,7 @@ def _set_failing_rows_aside(
         _check_lease(connection, run)
         _enter(connection, run)
         set_aside.set_aside(connection, stage, found)
+        _give_back_numbers(connection, stage)
     return found
 
 

@@ -99,6 +99,9 @@ def test_two_poisoned_rows_of_two_hundred(db, stage: str, monkeypatch) -> None:
     monkeypatch.setenv("BARTON_DATABASE_URL", db.app_url)
     counts = run_stages("B1")
     assert db.query(DONE[stage]) == [(198,)]
+    assert db.query("SELECT last_value FROM marketing.company_number") == db.query(
+        "SELECT count(*) FROM marketing.company_master"
+    ), "the search has used up numbers"
     assert counts["sniper_targets"]["rows_in"] == (198 if stage in ("validated_companies", "company_master") else 200)
     letters = db.query(
         "SELECT first_record_id, import_batch_id FROM marketing.pipeline_events WHERE status = 'failed' ORDER BY id"
