@@ -24,6 +24,10 @@ INSERT = """
     INSERT INTO intake.company_raw_intake (company, website, industry, import_batch_id)
     SELECT 'Company ' || n, 'https://c' || n || '.com', 'mining', %(name)s FROM generate_series(1, {rows}) AS n
 """
+TARGETS = """
+    SELECT max(created_at) FROM marketing.workflow_stats
+    WHERE batch_id = %(name)s AND workflow_name = 'sniper_targets' AND status = 'ok'
+"""
 
 
 def arrive(url: str, name: str, rows: int = 1) -> float:
@@ -34,6 +38,11 @@ def arrive(url: str, name: str, rows: int = 1) -> float:
 def done(url: str, name: str, seconds: float = 900) -> float:
     """The server's time at which the last event of the batch was processed."""
     return wait(lambda: value(url, OURS, name), seconds)
+
+
+def targets(url: str, name: str, seconds: float = 1800) -> float:
+    """The server's time at which the batch was through its last stage, dead letters or not."""
+    return wait(lambda: value(url, TARGETS, name), seconds)
 
 
 def drained(url: str, prefix: str, seconds: float = 900) -> None:
@@ -112,7 +121,7 @@ def bulk(running: System) -> None:
 def poison(running: System) -> None:
     """See the module."""
     arrived = arrive(running.url, "HEALTHY", rows=500_000)  # there are 1.6 million company numbers
-    whole = 2 * (done(running.url, "HEALTHY") - arrived)
+    whole = 2 * (targets(running.url, "HEALTHY") - arrived)
     _execute(
         running.url,
         """CREATE FUNCTION defect() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM 1 / 0; RETURN NEW; END $$;
@@ -121,7 +130,7 @@ def poison(running: System) -> None:
     )
     statement = INSERT.format(rows=1_000_000).replace("'Company '", "'Company P'").replace("'https://c'", "'https://p'")
     started = commit(running.url, statement, name="POISONED")
-    seconds = done(running.url, "POISONED") - started
+    seconds = targets(running.url, "POISONED") - started
     with database.transaction(running.url) as connection, connection.cursor() as cursor:
         cursor.execute(
             """SELECT (SELECT count(*) FROM marketing.company_batches WHERE import_batch_id = 'POISONED'),
