@@ -129,7 +129,9 @@ def set_aside(connection: Connection, stage: str, failures: Mapping[int, Excepti
                 f"UPDATE {source.table} SET {source.verdict} WHERE id = %(row)s RETURNING import_batch_id",
                 {"row": row, "message": note},
             )
-            (batch,) = cursor.fetchone() or (None,)
+            if (updated := cursor.fetchone()) is None:
+                continue  # deleted meanwhile
+            (batch,) = updated
             message = (
                 f"Row {row} of {source.table} was set aside, the rest of batch {batch} goes on: {note}. "
                 f"Correct the row or mend the cause, then run: barton retry {batch}"

@@ -94,9 +94,10 @@ def run_stage(
     """Do ``work`` as ``stage`` of ``run``: one transaction with its statistics, events and acknowledgement.
 
     ``buy`` comes first, while the run holds its batch. ``connection`` is one outside a transaction, for a caller that has many
-    batches: opening one takes as long as the work on a small batch. Returns the stage's counts plus ``seconds``. On failure
-    the transaction is rolled back, the failure is written to workflow_stats and pipeline_errors, the run's events go back to
-    the queue, and the error is raised again.
+    batches: opening one takes as long as the work on a small batch. Returns the stage's counts plus ``seconds``. Rows that
+    make it fail by themselves are set aside, and it begins again without them. On failure the transaction is rolled back,
+    the failure is written to workflow_stats and pipeline_errors, the run's events go back to the queue, and the error is
+    raised again.
     Raises LeaseLost, without an error row, when the run no longer holds its batch.
     """
     started = time.monotonic()
