@@ -111,9 +111,10 @@ def run_stage(
                 try:
                     return _buy_and_work(connection, run, stage, work, buy, started)
                 except Exception as error:
-                    if not _set_failing_rows_aside(connection, run, stage, work, error):
+                    found = _set_failing_rows_aside(connection, run, stage, work, error)
+                    if not found:
                         raise
-                return _buy_and_work(connection, run, stage, work, buy, started)
+                return _buy_and_work(connection, run, stage, work, buy, started, rows_set_aside=len(found))
     except event_queue.LeaseLost:
         raise
     except BaseException as error:
@@ -122,12 +123,18 @@ def run_stage(
 
 
 def _buy_and_work(
-    connection: Connection, run: StageRun, stage: str, work: Work, buy: Buy | None, started: float
+    connection: Connection,
+    run: StageRun,
+    stage: str,
+    work: Work,
+    buy: Buy | None,
+    started: float,
+    **known: int,
 ) -> Counts:
     bought = buy(run) if buy else {}
     with connection:
         _enter(connection, run)
-        counts = {**work(connection, run.import_batch_id), **bought}
+        counts = {**work(connection, run.import_batch_id), **bought, **known}
         counts["seconds"] = round(time.monotonic() - started, 3)
         _leave(connection, run, stage, counts)
     return counts

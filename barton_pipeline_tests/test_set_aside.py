@@ -99,6 +99,7 @@ def test_two_poisoned_rows_of_two_hundred(db, stage: str, monkeypatch) -> None:
     monkeypatch.setenv("BARTON_DATABASE_URL", db.app_url)
     counts = run_stages("B1")
     assert db.query(DONE[stage]) == [(198,)]
+    assert counts[stage]["rows_set_aside"] == 2
     assert db.query("SELECT last_value FROM marketing.company_number") == db.query(
         "SELECT count(*) FROM marketing.company_master"
     ), "the search has used up numbers"
