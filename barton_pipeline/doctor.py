@@ -63,7 +63,7 @@ def _server(name: str) -> Finding:
 def _schema(name: str) -> Finding:
     with database.transaction() as connection:
         have = migrations.applied(connection)
-    missing = [migration.up.name for migration in migrations.available() if migration.version not in have]
+        missing = [migration.up.name for migration in migrations.missing(connection)]
     if missing:
         return Finding(name, "error", f"{len(missing)} migration(s) missing: {', '.join(missing)}", "barton migrate")
     return Finding(name, "ok", f"{len(have)} migrations applied")

@@ -77,6 +77,12 @@ def applied(connection: Connection) -> dict[int, str]:
         return dict(cursor.fetchall())
 
 
+def missing(connection: Connection) -> list[Migration]:
+    """The migrations on disk that the database does not have, in order."""
+    have = applied(connection)
+    return [migration for migration in available() if migration.version not in have]
+
+
 def migrate(url: str | None = None, to: int | None = None, folder: Path | None = None) -> list[Migration]:
     """Apply what is missing, up to version ``to`` (default: all); returns what this call applied.
 
@@ -181,9 +187,9 @@ def require_schema(url: str) -> None:
         ensure_migrated(url)
         return
     with closing(connect(url)) as connection:
-        missing = len(available()) - len(applied(connection))
-    if missing > 0:
-        raise DatabaseError(f"The schema of {redact(url)} lacks {missing} migration(s). Run: barton migrate")
+        lacking = missing(connection)
+    if lacking:
+        raise DatabaseError(f"The schema of {redact(url)} lacks {len(lacking)} migration(s). Run: barton migrate")
 
 
 def declared_triggers() -> dict[str, tuple[str, Path]]:

@@ -158,17 +158,15 @@ def _remembered_mx(connection: Connection) -> _RememberedMx:
 
 
 def _forget_derived(connection: Connection) -> None:
-    """Companies take slots, people, batches and matches with them."""
+    """Companies take slots, people, batches and matches with them. Rows set aside keep their verdict: no stage reads them."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE intake.company_raw_intake SET validated = NULL, validated_at = NULL, domain = NULL, company_name_key = NULL
-            WHERE NOT 'processing_failed' = ANY (validation_reasons);
+            UPDATE intake.companies_to_process SET validated = NULL, validated_at = NULL, domain = NULL, company_name_key = NULL;
             DELETE FROM intake.people_raw_intake WHERE vendor_call_id IS NOT NULL;
-            UPDATE intake.signals_raw_intake SET outcome = NULL, outcome_reasons = '{}', judged_at = NULL, domain = NULL,
-                company_name_key = NULL WHERE NOT 'processing_failed' = ANY (outcome_reasons);
-            UPDATE intake.people_raw_intake SET outcome = NULL, judged_at = NULL, domain = NULL, company_name_key = NULL
-            WHERE NOT 'processing_failed' = ANY (outcome_reasons);
+            UPDATE intake.signals_to_process SET outcome = NULL, outcome_reasons = '{}', judged_at = NULL, domain = NULL,
+                company_name_key = NULL;
+            UPDATE intake.people_to_process SET outcome = NULL, judged_at = NULL, domain = NULL, company_name_key = NULL;
             UPDATE marketing.company_slots SET person_unique_id = NULL, is_filled = false WHERE is_filled;
             DELETE FROM marketing.people_master;
             DELETE FROM marketing.company_master;

@@ -105,11 +105,8 @@ def release_dead_runs(connection: Connection, instance: dg.DagsterInstance) -> i
             message = (
                 f"Run {run.run_id} ended in {run.status.value} and could not hand batch {lease.import_batch_id} back"
             )
-            status = "error" if crashed else "cancelled"
-            record_death(connection, lease.import_batch_id, run.run_id, lease.lease_token, status, message)
-            event_queue.fail(connection, lease.lease_token, message, crashed)
-            if crashed:
-                _log_lost(connection, lease, run, f"{message}: its worker was killed, or the database took no writes.")
+            cause = ": its worker was killed, or the database took no writes"
+            _hand_back(connection, lease, run, message, crashed, cause)
             released += 1
         elif lease.expired and run.status == dg.DagsterRunStatus.STARTED:
             _bury(lease, run, connection, instance)
@@ -131,21 +128,26 @@ def _run_of(lease: event_queue.Lease, instance: dg.DagsterInstance) -> dg.Dagste
 def _bury(lease: event_queue.Lease, run: dg.DagsterRun, connection: Connection, instance: dg.DagsterInstance) -> None:
     """A worker that stopped extending its lease is dead: say so in Dagster too, or its batch stays blocked."""
     message = f"The worker of run {run.run_id} vanished: its lease on batch {lease.import_batch_id} ran out"
-    record_death(connection, lease.import_batch_id, run.run_id, lease.lease_token, "error", message)
-    event_queue.fail(connection, lease.lease_token, message, crashed=True)
-    _log_lost(connection, lease, run, f"{message}.")
+    _hand_back(connection, lease, run, message, crashed=True)
     instance.report_run_failed(run, message)
 
 
-def _log_lost(connection: Connection, lease: event_queue.Lease, run: dg.DagsterRun, message: str) -> None:
-    event_queue.log_error(
-        connection,
-        "worker_lost",
-        f"{message} The queue starts a new run by itself.",
-        batch=lease.import_batch_id,
-        record_id=run.run_id,
-        severity="warning",
-    )
+def _hand_back(
+    connection: Connection, lease: event_queue.Lease, run: dg.DagsterRun, message: str, crashed: bool, cause: str = ""
+) -> None:
+    """Do for the run what it could not do itself; a crash is in the error log, a cancellation somebody knows of."""
+    status = "error" if crashed else "cancelled"
+    record_death(connection, lease.import_batch_id, run.run_id, lease.lease_token, status, message)
+    event_queue.fail(connection, lease.lease_token, message, crashed)
+    if crashed:
+        event_queue.log_error(
+            connection,
+            "worker_lost",
+            f"{message}{cause}. The queue starts a new run by itself.",
+            batch=lease.import_batch_id,
+            record_id=run.run_id,
+            severity="warning",
+        )
 
 
 def _wait_for_notification(seconds: float) -> bool:

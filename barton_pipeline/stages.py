@@ -152,17 +152,17 @@ def _set_failing_rows_aside(
             _check_lease(connection, run)
             _give_back_numbers(connection, stage)
         try:
-            with connection:
-                _enter(connection, run)
-                set_aside.show_only(connection, first, last)
-                work(connection, run.import_batch_id)
-                raise _PassedError
-        except _PassedError:
-            return None
+            _enter(connection, run)
+            set_aside.show_only(connection, first, last)
+            work(connection, run.import_batch_id)
         except Exception as failed:
             if not set_aside.may_be_a_row(stage, failed):
                 raise
             return failed
+        finally:
+            if not connection.closed:
+                connection.rollback()
+        return None
 
     with connection:
         bounds = set_aside.row_bounds(connection, stage)
@@ -180,10 +180,6 @@ def _give_back_numbers(connection: Connection, stage: str) -> None:
     if stage in DRAW_NUMBERS:
         with connection.cursor() as cursor:
             cursor.execute("SELECT marketing.give_back_numbers()")
-
-
-class _PassedError(Exception):
-    """Rolls a trial back."""
 
 
 def check_lease(run: StageRun) -> None:

@@ -34,6 +34,22 @@ def insert_companies(db: Any, batch: str, count: int, first: int = 1) -> None:
     )
 
 
+def break_rows(db: Any, table: str, condition: str = "true") -> None:
+    """A defect that some rows of ``table`` bring to light: writing one of which the condition on NEW is true fails."""
+    db.execute(
+        f"""
+        CREATE FUNCTION defect() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM 1 / CASE WHEN {condition} THEN 0 ELSE 1 END; RETURN NEW; END $$;
+        CREATE TRIGGER defect BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION defect()
+        """
+    )
+
+
+def mend(db: Any, table: str) -> None:
+    """Undo break_rows."""
+    db.execute(f"DROP TRIGGER defect ON {table}; DROP FUNCTION defect()")
+
+
 def stage_run(batch: str, stages: tuple[str, ...] = STAGES, token: str | None = None) -> StageRun:
     """A run started by hand, or for claimed events when a token is given."""
     run_id = str(uuid.uuid4())

@@ -82,7 +82,7 @@ def test_dagsters_storage_has_what_was_planned_and_done_for_each_batch(three_bat
 
 
 @pytest.mark.slow
-def test_a_lost_connection_costs_one_batch_not_all(three_batches, monkeypatch) -> None:
+def test_a_lost_connection_costs_one_batch_not_all(three_batches) -> None:
     """The batches of a range share a connection; the one at work when it breaks fails, the next gets a new one."""
     db = three_batches
     db.execute(

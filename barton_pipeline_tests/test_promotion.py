@@ -11,7 +11,7 @@ from barton_pipeline.errors import InputError
 from barton_pipeline.promotion import unmatch
 from barton_pipeline.stages import STAGES
 
-from .builders import insert_companies, run_stages
+from .builders import break_rows, insert_companies, mend, run_stages
 
 DESCRIBED = ("industry", "num_employees", "founded_year", "company_phone", "company_city", "company_state", "company_postal_code",
              "company_country", "company_linkedin_url", "facebook_url", "twitter_url", "sic_codes", "company_name_for_emails",
@@ -186,12 +186,6 @@ def test_ids_roll_over_and_then_end(db) -> None:
     )
 
 
-FAILS = """
-    CREATE FUNCTION fails() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM 1 / 0; RETURN NULL; END $$;
-    CREATE TRIGGER fails BEFORE INSERT ON marketing.{table} FOR EACH ROW EXECUTE FUNCTION fails()
-"""
-
-
 @pytest.mark.parametrize(
     ("table", "ids"),
     [
@@ -207,11 +201,11 @@ def test_numbers_that_failed_attempts_drew_are_drawn_again(db, table: str, ids: 
         "INSERT INTO intake.people_raw_intake (full_name, website, import_batch_id) "
         "SELECT 'Ann Number' || n, 'company' || n || '.com', 'B1' FROM generate_series(1, 150) AS n"
     )
-    db.execute(FAILS.format(table=table))
+    break_rows(db, f"marketing.{table}")
     for _ in range(2):
         with pytest.raises(psycopg2.errors.DivisionByZero):
             run_stages("B1")
-    db.execute(f"DROP TRIGGER fails ON marketing.{table}")
+    mend(db, f"marketing.{table}")
     run_stages("B1")
     shown = "people_master" if table == "people_master" else "company_master"
     assert db.value(f"SELECT max(substr({ids}, 13, 5)) FROM marketing.{shown}") == "00150"
@@ -237,11 +231,7 @@ def test_numbers_stay_unique_while_batches_that_fail_and_batches_that_do_not_mee
     batches = [f"{kind}-{n}" for n in range(3) for kind in ("GOOD", "BAD")]
     for n, batch in enumerate(batches):
         insert_companies(db, batch, 20, first=1 + 20 * n)
-    db.execute(
-        FAILS.format(table="company_master").replace(
-            "FOR EACH ROW", "FOR EACH ROW WHEN (NEW.import_batch_id LIKE 'BAD%%')"
-        )
-    )
+    break_rows(db, "marketing.company_master", "NEW.import_batch_id LIKE 'BAD%%'")
     with ThreadPoolExecutor(len(batches)) as pool:
         for _ in range(2):
             list(pool.map(lambda batch: run_stages(batch, STAGES[:4]), batches))

@@ -12,7 +12,7 @@ from barton_pipeline import database, event_queue, replay
 from barton_pipeline.set_aside import failing_rows
 from barton_pipeline.stages import STAGES, run_sql, run_stage
 
-from .builders import WORK, run_stages, stage_run
+from .builders import WORK, break_rows, mend, run_stages, stage_run
 
 ROWS = st.integers(1, 200)
 
@@ -56,17 +56,16 @@ SETUP = """
     INSERT INTO intake.outcomes_raw_intake (website, outcome_type, occurred_at, external_id, import_batch_id)
     SELECT 'https://company' || n || '.com', 'meeting', '2026-01-01', 'o' || n, 'B1' FROM generate_series(1, 200) AS n;
 """
-# A defect that some rows bring to light: where, for which rows, and what then is missing.
+# A defect that some rows bring to light: where, and for which rows; what a stage brings.
 DEFECTS = {
     "validated_companies": (
         "intake.company_raw_intake",
-        "NEW.validated",
-        "NEW.company IN ('Company 7', 'Company 150')",
+        "NEW.validated AND NEW.company IN ('Company 7', 'Company 150')",
     ),
-    "company_master": ("marketing.company_master", "true", "NEW.company_name IN ('Company 7', 'Company 150')"),
-    "enriched_contacts": ("marketing.people_master", "true", "NEW.full_name IN ('Ann Number7', 'Ann Number150')"),
-    "bit_scores": ("marketing.bit_signals", "true", "NEW.external_id IN ('s7', 's150')"),
-    "ple_scores": ("marketing.outcomes", "true", "NEW.external_id IN ('o7', 'o150')"),
+    "company_master": ("marketing.company_master", "NEW.company_name IN ('Company 7', 'Company 150')"),
+    "enriched_contacts": ("marketing.people_master", "NEW.full_name IN ('Ann Number7', 'Ann Number150')"),
+    "bit_scores": ("marketing.bit_signals", "NEW.external_id IN ('s7', 's150')"),
+    "ple_scores": ("marketing.outcomes", "NEW.external_id IN ('o7', 'o150')"),
 }
 DONE = {
     "validated_companies": "SELECT count(*) FROM marketing.company_master",
@@ -77,25 +76,10 @@ DONE = {
 }
 
 
-def break_rows(db, stage: str, rows: str | None = None) -> None:
-    table, when, which = DEFECTS[stage]
-    db.execute(
-        f"""
-        CREATE FUNCTION defect() RETURNS trigger LANGUAGE plpgsql AS
-        $$ BEGIN PERFORM 1 / CASE WHEN {when} AND {rows or which} THEN 0 ELSE 1 END; RETURN NEW; END $$;
-        CREATE TRIGGER defect BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION defect()
-        """
-    )
-
-
-def mend(db, stage: str) -> None:
-    db.execute(f"DROP TRIGGER defect ON {DEFECTS[stage][0]}; DROP FUNCTION defect()")
-
-
 @pytest.mark.parametrize("stage", DEFECTS)
 def test_two_poisoned_rows_of_two_hundred(db, stage: str, monkeypatch) -> None:
     db.execute(SETUP)
-    break_rows(db, stage)
+    break_rows(db, *DEFECTS[stage])
     monkeypatch.setenv("BARTON_DATABASE_URL", db.app_url)
     counts = run_stages("B1")
     assert db.query(DONE[stage]) == [(198,)]
@@ -118,7 +102,7 @@ def test_two_poisoned_rows_of_two_hundred(db, stage: str, monkeypatch) -> None:
     run_stages("B1")
     assert db.query(DONE[stage]) == [(198,)], "a later run meets them again"
 
-    mend(db, stage)
+    mend(db, DEFECTS[stage][0])
     with database.transaction() as connection:
         assert event_queue.requeue(connection, "B1") == 2
     run_stages("B1")
@@ -132,7 +116,7 @@ def test_two_poisoned_rows_of_two_hundred(db, stage: str, monkeypatch) -> None:
 )
 def test_a_stage_that_fails_on_many_rows_is_at_fault_itself(db, rows: str) -> None:
     db.execute(SETUP)
-    break_rows(db, "company_master", rows)
+    break_rows(db, "marketing.company_master", rows)
     with pytest.raises(psycopg2.errors.DivisionByZero):
         run_stages("B1")
     assert db.query("SELECT count(*) FROM intake.company_raw_intake WHERE validated") == [(200,)]
@@ -148,7 +132,7 @@ def test_a_row_that_waited_in_another_batch_is_the_one_set_aside(db) -> None:
         """
     )
     run_stages("B2")
-    break_rows(db, "enriched_contacts")
+    break_rows(db, *DEFECTS["enriched_contacts"])
     db.execute(
         "INSERT INTO intake.company_raw_intake (company, website, import_batch_id) VALUES ('Late', 'late.com', 'B1')"
     )
@@ -159,12 +143,12 @@ def test_a_row_that_waited_in_another_batch_is_the_one_set_aside(db) -> None:
 
 def test_an_edited_row_is_tried_again(db) -> None:
     db.execute(SETUP)
-    break_rows(db, "company_master", "NEW.company_name = 'Company 7'")
+    break_rows(db, "marketing.company_master", "NEW.company_name = 'Company 7'")
     run_stages("B1")
     db.execute("UPDATE intake.company_raw_intake SET company = 'Company Seven' WHERE id = 7")
     run_stages("B1")
-    mend(db, "company_master")
-    break_rows(db, "enriched_contacts", "NEW.full_name = 'Ann Number7' AND NEW.title = 'CFO'")
+    mend(db, "marketing.company_master")
+    break_rows(db, "marketing.people_master", "NEW.full_name = 'Ann Number7' AND NEW.title = 'CFO'")
     db.execute("UPDATE intake.people_raw_intake SET title = 'CFO' WHERE id = 7")
     run_stages("B1")
     db.execute("UPDATE intake.people_raw_intake SET title = 'Chief Financial Officer' WHERE id = 7")
@@ -189,7 +173,7 @@ def test_the_lease_can_be_extended_while_a_row_is_looked_for(db) -> None:
     run = stage_run("B1", STAGES, claim.lease_token)
     for stage in STAGES[:2]:
         run_stage(run, stage, WORK[stage])
-    break_rows(db, "company_master")
+    break_rows(db, *DEFECTS["company_master"])
     trials = []
 
     def work(connection: Connection, batch: str) -> dict[str, int]:
@@ -204,9 +188,9 @@ def test_the_lease_can_be_extended_while_a_row_is_looked_for(db) -> None:
 
 def test_replay_and_undo_know_rows_set_aside(db) -> None:
     db.execute(SETUP)
-    break_rows(db, "company_master")
+    break_rows(db, *DEFECTS["company_master"])
     run_stages("B1")
-    mend(db, "company_master")
+    mend(db, "marketing.company_master")
     _, differences = replay.replay(apply=False)
     assert not differences
     db.execute("SELECT marketing.undo_batch('B1', 'test')")

@@ -122,14 +122,14 @@ def poison(running: System) -> None:
     """See the module."""
     arrived = arrive(running.url, "HEALTHY", rows=500_000)  # there are 1.6 million company numbers
     whole = 2 * (targets(running.url, "HEALTHY") - arrived)
-    _execute(
+    running.poison()
+    started = commit(
         running.url,
-        """CREATE FUNCTION defect() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM 1 / 0; RETURN NEW; END $$;
-        CREATE TRIGGER defect BEFORE INSERT ON marketing.company_master FOR EACH ROW
-        WHEN (NEW.company_name IN ('Company P7', 'Company P500000', 'Company P999999')) EXECUTE FUNCTION defect()""",
+        """INSERT INTO intake.company_raw_intake (company, website, industry, import_batch_id)
+        SELECT CASE WHEN n IN (7, 500000, 999999) THEN 'Poison ' ELSE 'Company ' END || n, 'https://p' || n || '.com', 'mining', %(name)s
+        FROM generate_series(1, 1000000) AS n""",
+        name="POISONED",
     )
-    statement = INSERT.format(rows=1_000_000).replace("'Company '", "'Company P'").replace("'https://c'", "'https://p'")
-    started = commit(running.url, statement, name="POISONED")
     seconds = targets(running.url, "POISONED") - started
     with database.transaction(running.url) as connection, connection.cursor() as cursor:
         cursor.execute(

@@ -35,13 +35,6 @@ SERVICES = {
 LOADER_ROWS = 5_000
 DISK_FULL = "disk full for 20 s"
 
-# A defect that some rows bring to light: their promotion fails.
-POISON = """
-    CREATE FUNCTION marketing.defect() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM 1 / 0; RETURN NEW; END $$;
-    CREATE TRIGGER defect BEFORE INSERT ON marketing.company_master FOR EACH ROW WHEN (NEW.company_name LIKE 'Poison%')
-    EXECUTE FUNCTION marketing.defect()
-"""
-
 # What must hold when the queue is empty; each query returns the offending rows.
 INVARIANTS = {
     "rows never judged": "SELECT id FROM intake.company_raw_intake WHERE validated IS NULL",
@@ -368,8 +361,7 @@ def _wake(process: psutil.Process) -> None:
 def chaos(seed: int, keep_logs: Path | None = None, disk_megabytes: int | None = None) -> Iterator[Chaos]:
     """A running system to torment; everything it started is gone afterwards."""
     with system(disk_megabytes) as running:
-        with database.transaction(running.url) as connection, connection.cursor() as cursor:
-            cursor.execute(POISON)
+        running.poison()
         trial = Chaos(running, random.Random(seed))
         try:
             for work in (trial.supervise, trial.feed):

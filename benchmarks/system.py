@@ -50,6 +50,17 @@ class System:
             "PYTHONWARNINGS": "ignore",
         }
 
+    def poison(self) -> None:
+        """A defect that some rows bring to light: the promotion of companies called Poison… fails."""
+        with database.transaction(self.url) as connection, connection.cursor() as cursor:
+            cursor.execute(
+                """
+                CREATE FUNCTION marketing.defect() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM 1 / 0; RETURN NEW; END $$;
+                CREATE TRIGGER defect BEFORE INSERT ON marketing.company_master FOR EACH ROW
+                WHEN (NEW.company_name LIKE 'Poison%') EXECUTE FUNCTION marketing.defect()
+                """
+            )
+
     def start(
         self, name: str, command: list[str], environment: Mapping[str, str] | None = None, folder: Path = PROJECT
     ) -> subprocess.Popen[bytes]:
