@@ -20,8 +20,9 @@ import psycopg2
 from dotenv import load_dotenv
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline import database, event_queue
+from barton_pipeline import event_queue
 from barton_pipeline.errors import BartonError
+from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.reports import query
 
 VARIABLE = "BARTON_ALERT_URLS"
@@ -132,7 +133,7 @@ def deliver(limits: dict[str, Any]) -> str:
     A channel gets its messages in their order: while one fails, later ones wait. A channel that does not answer in time
     holds up nobody; its thread ends by itself, and the message is tried again later. Failures are kept with the message.
     """
-    with database.transaction() as connection:
+    with transaction() as connection:
         _give_up(connection, limits["give_up_minutes"])
         waiting = query(connection, "SELECT DISTINCT channel FROM marketing.alert_messages WHERE state = 'pending'")
     names = {row["channel"] for row in waiting}
@@ -154,12 +155,12 @@ def deliver(limits: dict[str, Any]) -> str:
 def _drain(channel: Channel, limits: dict[str, Any], deadline: float, outcome: Counter[str]) -> None:
     while time.monotonic() < deadline:
         try:
-            with database.transaction() as connection:
+            with transaction() as connection:
                 message = _claim(connection, channel, limits)
             if message is None:
                 return
             problem = send(channel, message["title"], message["body"], message["severity"])
-            with database.transaction() as connection:
+            with transaction() as connection:
                 _record(connection, message["id"], problem)
         except (psycopg2.Error, BartonError):  # it is claimed: the next tick after the delay tries again
             problem = "database"

@@ -17,8 +17,9 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline import alert_channels, database
+from barton_pipeline import alert_channels
 from barton_pipeline.configuration import load_yaml
+from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.reports import query
 
 # Per rule: rows with subject and value; opens is false when there is too little to raise an alert from.
@@ -145,7 +146,7 @@ def watch() -> str:
 @contextlib.contextmanager
 def _bounded_transaction() -> Iterator[Connection]:
     """A transaction none of whose statements takes longer than ``statement_seconds``."""
-    with database.transaction() as connection:
+    with transaction() as connection:
         with connection.cursor() as cursor:
             cursor.execute("SELECT set_config('statement_timeout', %s, true)", (f"{settings()['statement_seconds']}s",))
         yield connection

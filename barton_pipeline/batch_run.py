@@ -17,10 +17,10 @@ from rich.console import Console
 from barton_pipeline import event_queue
 from barton_pipeline.assets.materialize import BATCHES_PER_BACKFILL_RUN, LEASE_TAG
 from barton_pipeline.batches import add_batch
-from barton_pipeline.database import transaction
 from barton_pipeline.errors import BartonError
 from barton_pipeline.instance.local import local_instance
 from barton_pipeline.jobs import expectations_job, pipeline_job
+from barton_pipeline.postgres.connection import transaction
 
 
 def run_batch(import_batch_id: str, console: Console) -> dict[str, Any]:

@@ -22,9 +22,11 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
-from barton_pipeline import database, embedded_postgres, event_queue, migrations, reports
+from barton_pipeline import event_queue, reports
 from barton_pipeline.batch_keys import check_batch_key
 from barton_pipeline.errors import BartonError, InputError
+from barton_pipeline.postgres import embedded, migrations
+from barton_pipeline.postgres.connection import connect, database_url, redact, transaction
 
 console = Console()
 SCHEMA_MISSING = (
@@ -107,7 +109,7 @@ def load(file: Path, batch: str | None, kind: str | None, json_output: bool) -> 
     from barton_pipeline.intake.loading import load_file
 
     migrations.ensure_migrated()
-    with contextlib.closing(database.connect()) as connection, _bar(json_output) as progress:
+    with contextlib.closing(connect()) as connection, _bar(json_output) as progress:
         report = load_file(connection, file, kind=kind, batch=batch, progress=progress)
     if json_output:
         _print_json(report.to_dict())
@@ -158,7 +160,7 @@ def run(batch: str, json_output: bool) -> None:
 
     migrations.ensure_migrated()
     check_batch_key(batch)
-    with database.transaction() as connection:
+    with transaction() as connection:
         event_queue.check_known_batch(connection, batch)
     outcome = batch_run.run_batch(batch, console if not json_output else Console(stderr=True))
     if json_output:
@@ -176,7 +178,7 @@ def status(batch: str | None, json_output: bool) -> None:
     """Show the batches and the event queue, or one BATCH stage by stage."""
     if batch:
         check_batch_key(batch)
-        with database.transaction() as connection:
+        with transaction() as connection:
             event_queue.check_known_batch(connection, batch)
             if json_output:
                 _print_json(
@@ -188,7 +190,7 @@ def status(batch: str | None, json_output: bool) -> None:
                 return
         print_batch(batch)
         return
-    with database.transaction() as connection:
+    with transaction() as connection:
         found = {"batches": reports.batches(connection), "queue": reports.queue(connection)}
         health = reports.queue_health(connection)
         open_errors = len(reports.errors(connection, limit=1000))
@@ -212,7 +214,7 @@ def status(batch: str | None, json_output: bool) -> None:
 
 def print_batch(batch: str) -> None:
     """The report of one batch: stages with counts, reasons of rejected rows."""
-    with database.transaction() as connection:
+    with transaction() as connection:
         stages = reports.batch_stages(connection, batch)
         reasons = reports.rejections(connection, batch)
     print_rows(f"Batch {batch}", stages, ["stage", "rows_in", "rows_out", "rows_rejected", "seconds"])
@@ -252,7 +254,7 @@ def _cell(value: Any) -> str:
 @as_json
 def targets(batch: str | None, limit: int | None, csv_file: Any, json_output: bool) -> None:
     """Print the sniper targets, best first."""
-    with database.transaction() as connection:
+    with transaction() as connection:
         if batch:
             event_queue.check_known_batch(connection, check_batch_key(batch))
         found = reports.targets(connection, batch, limit)
@@ -299,7 +301,7 @@ def print_targets(found: list[dict[str, Any]], at_most: int = 40) -> None:
 @as_json
 def errors(batch: str | None, resolve_id: int | None, notes: str | None, limit: int, json_output: bool) -> None:
     """Show open errors, worst first, or close one."""
-    with database.transaction() as connection:
+    with transaction() as connection:
         if resolve_id is not None:
             reports.resolve_error(connection, resolve_id, getpass.getuser(), notes)
             console.print(f"Error {resolve_id} is closed.")
@@ -324,7 +326,7 @@ def explain(company: str, as_of: str | None, json_output: bool) -> None:
     from barton_pipeline.scoring import explain as explanation
 
     moment = _moment(as_of)
-    with database.transaction() as connection:
+    with transaction() as connection:
         found = explanation.explain(connection, explanation.find_company(connection, company), moment)
     if json_output:
         _print_json(found)
@@ -369,7 +371,7 @@ def learn(retire: bool, rescore: bool, json_output: bool) -> None:
     from barton_pipeline.scoring import models, rescoring, training
 
     found: dict[str, Any] = {}
-    with database.transaction() as connection:
+    with transaction() as connection:
         if retire:
             found["retired"] = models.retire(connection)
         else:
@@ -417,7 +419,7 @@ def backfill(batches: tuple[str, ...], match: str | None, every: bool, json_outp
     """Run BATCHES through all stages again, many to a run: for new rules, not for new rows."""
     if sum(map(bool, (batches, match, every))) != 1:
         raise InputError("Name batches, or say --match PATTERN, or --all; see the batches with: barton status")
-    with database.transaction() as connection:
+    with transaction() as connection:
         for batch in batches:
             event_queue.check_known_batch(connection, check_batch_key(batch))
         wanted = list(batches) or [key for key in reports.batch_keys(connection) if fnmatchcase(key, match or "*")]
@@ -445,7 +447,7 @@ def unmatch(row: int, notes: str | None) -> None:
     """Undo the match of intake ROW: it and the rows written like it become a company of their own."""
     from barton_pipeline import promotion
 
-    with database.transaction() as connection:
+    with transaction() as connection:
         rows = promotion.unmatch(connection, row, getpass.getuser(), notes)
     console.print(f"{rows} row(s) are to be judged again and become a company of their own; their batches are queued.")
 
@@ -457,7 +459,7 @@ def retry(batch: str | None, every: bool) -> None:
     """Requeue the dead letters of BATCH, or run it again from the start when it has none."""
     if bool(batch) == every:
         raise InputError("Name one batch, or say --all; see the batches with: barton status")
-    with database.transaction() as connection:
+    with transaction() as connection:
         if batch:
             event_queue.check_known_batch(connection, check_batch_key(batch))
         requeued = event_queue.requeue(connection, batch)
@@ -496,7 +498,7 @@ def plan(batch: str, json_output: bool) -> None:
     """Show what BATCH would buy from vendors now, and what that may cost. Buys nothing."""
     from barton_pipeline.vendors import spending
 
-    with database.transaction() as connection:
+    with transaction() as connection:
         event_queue.check_known_batch(connection, check_batch_key(batch))
         lines = spending.plan(connection, batch)
     if json_output:
@@ -522,7 +524,7 @@ def vendors(
     """Show budgets, spending and what waits to be bought; switch a vendor off and on."""
     from barton_pipeline.vendors import ledger, spending
 
-    with database.transaction() as connection:
+    with transaction() as connection:
         if batch:
             event_queue.check_known_batch(connection, check_batch_key(batch))
         for vendor, enabled in ((turn_off, False), (turn_on, True)):
@@ -593,7 +595,7 @@ def forget(person: str, reason: str, yes: bool, json_output: bool) -> None:
     """Delete everything known of PERSON (ID, address or LinkedIn profile) for good; hashes stop a return by import."""
     if not yes:
         click.confirm("Delete what is known of this person everywhere? It cannot be undone.", abort=True)
-    with database.transaction() as connection:
+    with transaction() as connection:
         changed = reports.query(
             connection, "SELECT * FROM marketing.forget_person(%(person)s, %(reason)s)", person=person, reason=reason
         )
@@ -625,7 +627,7 @@ def rollback(action: str | None, trigger: str, undo: bool, json_output: bool) ->
             queued = operations.reverse(action, trigger)
         else:
             operations.roll_back(action, trigger)
-    with database.transaction() as connection:
+    with transaction() as connection:
         found = operations.in_force(connection)
     if json_output:
         _print_json({"in_force": found, "batches_queued": queued})
@@ -647,7 +649,7 @@ def undo(batch: str, reason: str, yes: bool, json_output: bool) -> None:
     check_batch_key(batch)
     if not yes:
         click.confirm(f"Remove batch {batch} and the companies only it brought? It cannot be taken back.", abort=True)
-    with database.transaction() as connection:
+    with transaction() as connection:
         done = operations.undo_batch(connection, batch, reason)
     if json_output:
         _print_json(done)
@@ -683,7 +685,7 @@ def remove(file: Path, yes: bool) -> None:
     from barton_pipeline import operations
 
     if not yes:
-        click.confirm(f"Remove everything from {database.redact(database.database_url())}?", abort=True)
+        click.confirm(f"Remove everything from {redact(database_url())}?", abort=True)
     console.print(f"{operations.remove_everything(file)} tables are in {file}; the schemas are gone.", markup=False)
 
 
@@ -698,7 +700,7 @@ def migrate(to: int | None, down_to: int | None, yes: bool) -> None:
             raise InputError("Say --to or --down-to, not both")
         if not yes:
             click.confirm(
-                f"Undo every migration above {down_to} in {database.redact(database.database_url())}? Data is lost.",
+                f"Undo every migration above {down_to} in {redact(database_url())}? Data is lost.",
                 abort=True,
             )
         done = migrations.migrate_down(down_to)
@@ -725,7 +727,7 @@ def alerts(test: bool, summary: bool, json_output: bool) -> None:
     if test:
         _test_channels(alert_channels.channels(), json_output)
         return
-    with database.transaction() as connection:
+    with transaction() as connection:
         if summary:
             counts = alerts_module.summary(connection)
         else:
@@ -770,7 +772,7 @@ def purge(dry_run: bool, json_output: bool) -> None:
     """Delete history that has grown old; by itself this happens every night (retention.yaml)."""
     from barton_pipeline import retention
 
-    with contextlib.closing(database.connect()) as connection:
+    with contextlib.closing(connect()) as connection:
         counts = retention.count_old(connection) if dry_run else retention.purge(connection)
     if json_output:
         _print_json(counts)
@@ -819,7 +821,7 @@ def sandbox(port: int, seed: int) -> None:
 @barton.command()
 def stop() -> None:
     """Stop the embedded Postgres (data stays)."""
-    embedded_postgres.stop()
+    embedded.stop()
     console.print("The embedded Postgres is stopped.")
 
 

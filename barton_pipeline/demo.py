@@ -19,9 +19,11 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from barton_pipeline import cli, database, embedded_postgres, migrations, reports
+from barton_pipeline import cli, reports
 from barton_pipeline.errors import BartonError, InputError
 from barton_pipeline.intake.loading import load_file
+from barton_pipeline.postgres import embedded, migrations
+from barton_pipeline.postgres.connection import connect, database_url, redact, transaction
 from barton_pipeline.vendors import spending
 from barton_pipeline.vendors.sandbox import running_sandbox
 from barton_pipeline.vendors.settings import SANDBOX
@@ -42,7 +44,7 @@ def run(console: Console, exit_when_done: bool, port: int | None, timeout: float
             f"{Path.cwd()} is not the project's folder: it has no samples and dagster.yaml. Change into it."
         )
     port = _free_port(port)
-    console.print(f"Postgres: {database.redact(database.database_url())}", markup=False)
+    console.print(f"Postgres: {redact(database_url())}", markup=False)
     applied = migrations.migrate()
     console.print(f"Schema: {len(applied)} migration(s) applied" if applied else "Schema: up to date")
     try:
@@ -53,7 +55,7 @@ def run(console: Console, exit_when_done: bool, port: int | None, timeout: float
             batch = _load_samples(console)
             _watch(console, batch, timeout)
             cli.print_batch(batch)
-            with database.transaction() as connection:
+            with transaction() as connection:
                 cli.print_targets(reports.targets(connection, batch))
                 cli.print_yield(spending.yields(connection, batch))
             console.print(f"\nDagster UI: [link]http://127.0.0.1:{port}[/link]")
@@ -62,7 +64,7 @@ def run(console: Console, exit_when_done: bool, port: int | None, timeout: float
                 with contextlib.suppress(KeyboardInterrupt):
                     signal.pause()
     finally:
-        embedded_postgres.stop_if_idle()
+        embedded.stop_if_idle()
 
 
 def _free_port(wanted: int | None) -> int:
@@ -77,7 +79,7 @@ def _free_port(wanted: int | None) -> int:
 
 @contextlib.contextmanager
 def _dagster_dev(port: int, console: Console, environment: dict[str, str]) -> Iterator[None]:
-    log = embedded_postgres.home() / "dagster-dev.log"
+    log = embedded.home() / "dagster-dev.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as output, console.status("starting Dagster"):
         process = subprocess.Popen(
@@ -115,7 +117,7 @@ def _wait_until_up(process: subprocess.Popen[bytes], port: int, log: Path) -> No
 
 def _load_samples(console: Console) -> str:
     batch: str | None = None
-    with contextlib.closing(database.connect()) as connection:
+    with contextlib.closing(connect()) as connection:
         for kind, name in (
             ("companies", "breweries.csv"),
             ("people", "people.csv"),
@@ -134,7 +136,7 @@ def _watch(console: Console, batch: str, timeout: float) -> None:
     deadline = time.monotonic() + timeout
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         while True:
-            with database.transaction() as connection:
+            with transaction() as connection:
                 stages = reports.batch_stages(connection, batch)
                 open_events = reports.query(
                     connection,
@@ -149,7 +151,7 @@ def _watch(console: Console, batch: str, timeout: float) -> None:
                 return
             if time.monotonic() > deadline or any(row["status"] == "failed" for row in open_events):
                 raise BartonError(
-                    f"Batch {batch} is not done: {open_events}. See `barton errors` and {embedded_postgres.home()}/dagster-dev.log"
+                    f"Batch {batch} is not done: {open_events}. See `barton errors` and {embedded.home()}/dagster-dev.log"
                 )
             time.sleep(0.25)
 

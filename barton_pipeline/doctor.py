@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from barton_pipeline import alert_channels, database, embedded_postgres, migrations, operations, reports
+from barton_pipeline import alert_channels, operations, reports
 from barton_pipeline.errors import BartonError
+from barton_pipeline.postgres import embedded, migrations
+from barton_pipeline.postgres.connection import database_url, redact, transaction
 
 OLDEST_POSTGRES = 150000
 FREE_DISK_GB = 1.0
@@ -46,22 +48,18 @@ def _python(name: str) -> Finding:
 
 
 def _server(name: str) -> Finding:
-    url = database.database_url()
-    with database.transaction(url) as connection:
+    url = database_url()
+    with transaction(url) as connection:
         version = connection.server_version
-    kind = (
-        "BARTON_DATABASE_URL"
-        if os.environ.get("BARTON_DATABASE_URL")
-        else f"embedded, {embedded_postgres.data_directory()}"
-    )
-    found = f"{database.redact(url)} ({kind}), server version {version // 10000}"
+    kind = "BARTON_DATABASE_URL" if os.environ.get("BARTON_DATABASE_URL") else f"embedded, {embedded.data_directory()}"
+    found = f"{redact(url)} ({kind}), server version {version // 10000}"
     if version < OLDEST_POSTGRES:
         return Finding(name, "error", found, "Use Postgres 15 or later.")
     return Finding(name, "ok", found)
 
 
 def _schema(name: str) -> Finding:
-    with database.transaction() as connection:
+    with transaction() as connection:
         have = migrations.applied(connection)
         missing = [migration.up.name for migration in migrations.missing(connection)]
     if missing:
@@ -70,7 +68,7 @@ def _schema(name: str) -> Finding:
 
 
 def _roles(name: str) -> Finding:
-    with database.transaction() as connection:
+    with transaction() as connection:
         rows = reports.query(connection, "SELECT rolname FROM pg_roles WHERE rolname LIKE 'barton\\_%%'")
     missing = {"barton_owner", "barton_app", "barton_readonly"} - {row["rolname"] for row in rows}
     if missing:
@@ -85,7 +83,7 @@ def _roles(name: str) -> Finding:
 
 def _triggers(name: str) -> Finding:
     declared = migrations.declared_triggers()
-    with database.transaction() as connection:
+    with transaction() as connection:
         rows = reports.query(
             connection,
             """
@@ -112,7 +110,7 @@ def _triggers(name: str) -> Finding:
 
 def _views(name: str) -> Finding:
     declared = migrations.declared_views()
-    with database.transaction() as connection:
+    with transaction() as connection:
         rows = reports.query(
             connection,
             "SELECT schemaname || '.' || viewname AS name FROM pg_views WHERE schemaname IN ('intake', 'marketing')",
@@ -123,7 +121,7 @@ def _views(name: str) -> Finding:
 
 
 def _queue(name: str) -> Finding:
-    with database.transaction() as connection:
+    with transaction() as connection:
         rows = reports.query(
             connection,
             """
@@ -153,7 +151,7 @@ def _queue(name: str) -> Finding:
 
 
 def _rollbacks(name: str) -> Finding:
-    with database.transaction() as connection:
+    with transaction() as connection:
         found = operations.in_force(connection)
     if not found:
         return Finding(name, "ok", "none in force")
@@ -174,7 +172,7 @@ def _alerts(name: str) -> Finding:
         )
     if wrong := [channel.name for channel in found if not alert_channels.understood(channel)]:
         return Finding(name, "error", f"{', '.join(wrong)}: {alert_channels.NOT_UNDERSTOOD}", "Correct the URL.")
-    with database.transaction() as connection:
+    with transaction() as connection:
         (row,) = reports.query(
             connection,
             """

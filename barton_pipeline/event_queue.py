@@ -24,8 +24,8 @@ from psycopg2.extras import RealDictCursor
 
 from barton_pipeline import set_aside
 from barton_pipeline.configuration import load_yaml
-from barton_pipeline.database import connect
 from barton_pipeline.errors import BartonError, DatabaseError, InputError
+from barton_pipeline.postgres.connection import connect
 
 CHANNEL = "pipeline_event"
 

@@ -10,7 +10,7 @@ from typing import Any
 import great_expectations as gx
 import great_expectations.expectations as gxe
 
-from barton_pipeline.database import database_url
+from barton_pipeline.postgres.connection import database_url
 
 COMPANY_ID = r"^04\.04\.01\.[0-9]{2}\.[0-9]{5}\.[0-9]{3}$"
 

@@ -15,8 +15,10 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline import database, migrations
 from barton_pipeline.errors import BartonError, InputError
+from barton_pipeline.postgres import migrations
+from barton_pipeline.postgres.connection import database_url, dsn_parameters, transaction
+from barton_pipeline.postgres.sql import sql_path
 from barton_pipeline.reports import query
 
 ROLLBACKS = {
@@ -88,7 +90,7 @@ def event_triggers() -> list[str]:
 
 def _execute(file: str, target: str) -> int | None:
     """Run a file of sql/ops, with psql's variables filled in; the number its last statement returns, if it does."""
-    statements = database.sql_path("ops", file).read_text(encoding="utf-8")
+    statements = sql_path("ops", file).read_text(encoding="utf-8")
     if target:
         place, _ = migrations.declared_triggers()[target]
         statements = statements.replace(":'trigger'", f"'{target}'").replace(':"trigger"', f'"{target}"')
@@ -111,7 +113,7 @@ def _run(statements: str, parameters: dict[str, Any] | None) -> int | None:
 
 def _attempt(statements: str, parameters: dict[str, Any] | None) -> int | None:
     try:
-        with database.transaction() as connection, connection.cursor() as cursor:
+        with transaction() as connection, connection.cursor() as cursor:
             cursor.execute(statements, parameters)
             row = cursor.fetchone() if cursor.description else None
     except psycopg2.errors.UniqueViolation as error:
@@ -166,7 +168,7 @@ def restore(file: Path) -> None:
     """
     if not file.is_file():
         raise InputError(f"{file} is not there.")
-    with database.transaction() as connection:
+    with transaction() as connection:
         present = query(
             connection,
             "SELECT nspname AS name FROM pg_namespace WHERE nspname = ANY (%(schemas)s)",
@@ -195,7 +197,7 @@ def remove_everything(export: Path) -> int:
 
 def _connection_string() -> str:
     # the password goes by the environment: arguments are seen by every user of the machine
-    parameters = database.dsn_parameters(database.database_url())
+    parameters = dsn_parameters(database_url())
     return " ".join(f"{name}='{_quoted(value)}'" for name, value in parameters.items() if name != "password")
 
 
@@ -205,10 +207,10 @@ def _quoted(value: Any) -> str:
 
 def _tool(name: str, *arguments: str) -> str:
     """Run a Postgres tool that fits the server. Raises BartonError with what it says."""
-    url = database.database_url()
-    with database.transaction(url) as connection:
+    url = database_url()
+    with transaction(url) as connection:
         command = _fitting(name, connection.server_version // 10000)
-    password = database.dsn_parameters(url).get("password")
+    password = dsn_parameters(url).get("password")
     environment = {**os.environ, **({"PGPASSWORD": str(password)} if password else {})}
     done = subprocess.run([command, *arguments], env=environment, capture_output=True, text=True)
     if done.returncode:

@@ -13,9 +13,9 @@ from typing import Any
 from psycopg2.extensions import connection as Connection
 
 from barton_pipeline import enrichment, validation, verification
-from barton_pipeline.database import connect
 from barton_pipeline.email_checks import MxLookup, MxStatus
 from barton_pipeline.errors import BartonError
+from barton_pipeline.postgres.connection import connect
 from barton_pipeline.scoring import bit, ple, targets
 from barton_pipeline.stages import STAGES, WORK_MEM, Work, sql_stage
 

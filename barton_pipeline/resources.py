@@ -6,7 +6,8 @@ from functools import cache
 import dagster as dg
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline import database, migrations
+from barton_pipeline.postgres import migrations
+from barton_pipeline.postgres.connection import connect, database_url, transaction
 
 # once per process: a tick every few seconds need not ask
 _require_schema = cache(migrations.require_schema)
@@ -17,12 +18,12 @@ class Database(dg.ConfigurableResource):
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Called by Dagster before a tick or run: without the tables it would end in a traceback that names one of them."""
-        _require_schema(database.database_url())
+        _require_schema(database_url())
 
     def transaction(self) -> AbstractContextManager[Connection]:
         """A psycopg2 connection, committed at the end of the block, rolled back on an error, always closed."""
-        return database.transaction()
+        return transaction()
 
     def connection(self) -> AbstractContextManager[Connection]:
         """A psycopg2 connection, closed at the end of the block; committing is the caller's business."""
-        return closing(database.connect())
+        return closing(connect())

@@ -17,8 +17,8 @@ from barton_pipeline import alerts, event_queue, operations, reports
 from barton_pipeline.assets.materialize import LEASE_TAG, OWNER
 from barton_pipeline.batches import add_batch
 from barton_pipeline.checks import ALL_CHECKS, EXPECTATIONS_KIND, KIND_TAG
-from barton_pipeline.database import connect
 from barton_pipeline.jobs import expectations_job, pipeline_job
+from barton_pipeline.postgres.connection import connect
 from barton_pipeline.resources import Database
 from barton_pipeline.stages import record_death, stages_from
 from barton_pipeline.vendors import ledger

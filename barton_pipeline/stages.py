@@ -18,7 +18,8 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extras import RealDictCursor
 
 from barton_pipeline import event_queue, set_aside
-from barton_pipeline.database import connect, sql_path, transaction
+from barton_pipeline.postgres.connection import connect, transaction
+from barton_pipeline.postgres.sql import sql_path
 
 STAGES = (
     "raw_intake",

@@ -20,8 +20,9 @@ import pytest
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline import database, migrations
 from barton_pipeline.alert_channels import VARIABLE as ALERT_URLS
+from barton_pipeline.postgres import migrations
+from barton_pipeline.postgres.connection import SCHEME, connect, dsn_parameters, transaction
 from barton_pipeline.vendors.settings import ALLOW_MIXED, KEYS, SANDBOX
 
 PROJECT = Path(__file__).parent.parent
@@ -34,10 +35,10 @@ class Postgres:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.name = database.dsn_parameters(url)["dbname"]
+        self.name = dsn_parameters(url)["dbname"]
 
     def connect(self) -> Connection:
-        return database.connect(self.url)
+        return connect(self.url)
 
     @property
     def app_url(self) -> str:
@@ -46,13 +47,13 @@ class Postgres:
 
     def query(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows of a statement, committed."""
-        with database.transaction(self.url) as connection, connection.cursor() as cursor:
+        with transaction(self.url) as connection, connection.cursor() as cursor:
             cursor.execute(statement, parameters or None)
             return cursor.fetchall() if cursor.description else []
 
     def execute(self, statement: str, *parameters: Any) -> None:
         """Run a statement in a transaction of its own."""
-        with database.transaction(self.url) as connection, connection.cursor() as cursor:
+        with transaction(self.url) as connection, connection.cursor() as cursor:
             cursor.execute(statement, parameters or None)
 
     def value(self, statement: str, *parameters: Any) -> Any:
@@ -92,7 +93,7 @@ def _embedded(folder: Path) -> Iterator[str]:
     server.stop()
     server.start()
     try:
-        yield f"{database.SCHEME}://postgres@/{{}}?host={str(data).replace('/', '%2F')}&port=5432"
+        yield f"{SCHEME}://postgres@/{{}}?host={str(data).replace('/', '%2F')}&port=5432"
     finally:
         server.stop()
 
@@ -121,7 +122,7 @@ def _system(folder: Path) -> Iterator[str]:
         stdout=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        yield f"{database.SCHEME}://owner:s3cret%20with%20spaces%26signs@127.0.0.1:{port}/{{}}"
+        yield f"{SCHEME}://owner:s3cret%20with%20spaces%26signs@127.0.0.1:{port}/{{}}"
     finally:
         subprocess.run([*user, "pg_ctl", "-D", str(data), "-m", "immediate", "stop"], stdout=subprocess.DEVNULL)
 
@@ -135,7 +136,7 @@ def template(postgres_server: str) -> str:
 
 
 def _admin(server: str, statement: str, *names: str) -> None:
-    connection = database.connect(server.format("postgres"))
+    connection = connect(server.format("postgres"))
     connection.autocommit = True
     try:
         with connection.cursor() as cursor:

@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 
 from barton_pipeline import alert_channels, alerts, sensors
-from barton_pipeline.database import transaction
+from barton_pipeline.postgres.connection import transaction
 from barton_pipeline_tests.builders import insert_companies, run_stages
 from barton_pipeline_tests.receivers import http_receiver
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from barton_pipeline import batch_run
-from barton_pipeline.database import transaction
 from barton_pipeline.definitions import defs
+from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.stages import STAGES
 
 from .builders import insert_companies, run_stages

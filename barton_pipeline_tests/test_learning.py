@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg2.extras import execute_values
 
-from barton_pipeline.database import transaction
 from barton_pipeline.definitions import defs
 from barton_pipeline.errors import BartonError
+from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.scoring import bit, drift, explain, learning, models, ple, rescoring, selection, training
 from barton_pipeline.scoring.config import rules
 from barton_pipeline.scoring.scorecards import Examples, Scorecard, assign, fit, make_bins

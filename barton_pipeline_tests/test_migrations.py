@@ -9,8 +9,9 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from barton_pipeline import database, migrations
 from barton_pipeline.errors import DatabaseError, InputError
+from barton_pipeline.postgres import migrations
+from barton_pipeline.postgres.connection import dsn_parameters
 
 from .builders import insert_companies, run_stages
 
@@ -77,7 +78,7 @@ def test_a_second_time_does_nothing(db) -> None:
 
 @pytest.mark.skipif(shutil.which("psql") is None, reason="psql is not installed")
 def test_each_file_runs_with_psql_twice_and_the_runner_takes_over(empty_db) -> None:
-    parameters = database.dsn_parameters(empty_db.url)
+    parameters = dsn_parameters(empty_db.url)
     environment = {"PGPASSWORD": parameters.pop("password", ""), "PATH": "/usr/bin:/bin:/usr/local/bin"}
     dsn = " ".join(f"{name}={value}" for name, value in parameters.items())
     for _ in range(2):

@@ -4,7 +4,7 @@ import tldextract
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from barton_pipeline.database import transaction
+from barton_pipeline.postgres.connection import transaction
 
 ORACLE = tldextract.TLDExtract(suffix_list_urls=(), include_psl_private_domains=True, cache_dir=None)
 LABELS = st.sampled_from(["www", "shop", "acme", "a1", "x-y", "bücher", "city", "co", "com", "uk", "github", "io", "kawasaki", "jp", "ck",

@@ -12,10 +12,10 @@ import psycopg2
 import pytest
 from click.testing import CliRunner
 
-from barton_pipeline import database, doctor, event_queue, operations, retention
+from barton_pipeline import doctor, event_queue, operations, retention
 from barton_pipeline.cli import barton
-from barton_pipeline.database import transaction
 from barton_pipeline.errors import BartonError, InputError
+from barton_pipeline.postgres.connection import connect, dsn_parameters, transaction
 
 from .builders import insert_companies, run_stages
 from .test_end_to_end import dagster_dev, settled, wait_for
@@ -30,7 +30,7 @@ def events(db, batch: str) -> int:
 
 def notified(db) -> bool:
     """Whether an insert wakes listeners."""
-    with closing(database.connect(db.url)) as listener:
+    with closing(connect(db.url)) as listener:
         event_queue.start_listening(listener)
         db.execute("SELECT marketing.notify_pipeline_event('message_sent', '{}', 'N')")
         return bool(event_queue.listen(listener, 0.5))
@@ -127,7 +127,7 @@ def test_paused_triggers_catch_up_with_every_kind_of_change(db) -> None:
 
 def test_a_change_that_began_before_the_pause_is_caught_up(db) -> None:
     """Its rows bear the time its transaction began."""
-    with closing(database.connect(db.url)) as early:
+    with closing(connect(db.url)) as early:
         with early.cursor() as cursor:
             cursor.execute("SELECT now()")
             time.sleep(0.2)
@@ -204,7 +204,7 @@ def test_old_events_and_errors_are_purged_by_the_application(db, monkeypatch) ->
         "UPDATE marketing.pipeline_events SET created_at = now() - interval '99 days', processed_at = now() - interval '99 days'"
     )
     monkeypatch.setenv("BARTON_DATABASE_URL", db.app_url)
-    with closing(database.connect()) as connection:
+    with closing(connect()) as connection:
         assert retention.purge(connection)["processed_events"] > 0
     assert db.value("SELECT count(*) FROM marketing.pipeline_events") == 0
 
@@ -283,7 +283,7 @@ def test_a_company_that_was_written_to_stays(db) -> None:
 
 @pytest.mark.skipif(shutil.which("psql") is None, reason="psql is not installed")
 def test_the_statements_run_under_psql(db) -> None:
-    parameters = database.dsn_parameters(db.url)
+    parameters = dsn_parameters(db.url)
     environment = {"PGPASSWORD": parameters.pop("password", ""), "PATH": "/usr/bin:/bin:/usr/local/bin"}
     dsn = " ".join(f"{name}={value}" for name, value in parameters.items())
 
@@ -348,7 +348,7 @@ def test_backup_and_restore_give_every_row_back(db, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_every_rollback_on_a_live_pipeline_under_load(db, tmp_path: Path) -> None:
-    if not database.dsn_parameters(db.url)["host"].startswith("/"):
+    if not dsn_parameters(db.url)["host"].startswith("/"):
         pytest.skip("two minutes; on this server the rollbacks are tested one by one")
     log, numbers = tmp_path / "dagster.log", iter(range(1, 1000))
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline import database, event_queue, replay
+from barton_pipeline import event_queue, replay
+from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.set_aside import failing_rows
 from barton_pipeline.stages import STAGES, run_sql, run_stage
 
@@ -103,7 +104,7 @@ def test_two_poisoned_rows_of_two_hundred(db, stage: str, monkeypatch) -> None:
     assert db.query(DONE[stage]) == [(198,)], "a later run meets them again"
 
     mend(db, DEFECTS[stage][0])
-    with database.transaction() as connection:
+    with transaction() as connection:
         assert event_queue.requeue(connection, "B1") == 2
     run_stages("B1")
     assert db.query(DONE[stage]) == [(200,)]

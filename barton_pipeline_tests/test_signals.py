@@ -17,9 +17,9 @@ from click.testing import CliRunner
 
 from barton_pipeline import event_queue
 from barton_pipeline.cli import barton
-from barton_pipeline.database import transaction
 from barton_pipeline.errors import InputError
 from barton_pipeline.intake.signal_endpoint import MOST_SIGNALS, TOKEN, application
+from barton_pipeline.postgres.connection import transaction
 
 from .builders import insert_companies, run_stages
 

@@ -9,8 +9,8 @@ import psycopg2
 import pytest
 
 from barton_pipeline import event_queue, reports
-from barton_pipeline.database import transaction
 from barton_pipeline.intake.loading import load_file
+from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.stages import STAGES, record_death, run_stage
 
 from .builders import WORK, insert_companies, run_stages, stage_run

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from barton_pipeline import validation
-from barton_pipeline.database import transaction
+from barton_pipeline.postgres.connection import transaction
 
 ORACLE = tldextract.TLDExtract(suffix_list_urls=(), include_psl_private_domains=True, cache_dir=None)
 BATCHES = itertools.count(1)

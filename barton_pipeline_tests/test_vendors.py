@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from barton_pipeline import replay, verification
-from barton_pipeline.database import transaction
 from barton_pipeline.email_checks import MxLookup
+from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.vendors import ledger, people, settings, spending
 from barton_pipeline.vendors.sandbox import Sandbox, running_sandbox
 from barton_pipeline_tests.builders import insert_companies, run_stages

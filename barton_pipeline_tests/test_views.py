@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from barton_pipeline import doctor, event_queue, retention
-from barton_pipeline.database import transaction
+from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.stages import STAGES
 from barton_pipeline_tests.builders import insert_companies, run_stages
 

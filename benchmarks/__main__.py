@@ -16,8 +16,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline import database, migrations, validation
+from barton_pipeline import validation
 from barton_pipeline.intake.loading import load_file
+from barton_pipeline.postgres import migrations
+from barton_pipeline.postgres.connection import connect, database_url, dsn_parameters, ensure_database
 from barton_pipeline.stages import StageRun, Work, run_stage, sql_stage
 
 DEFAULT_ROWS = [1_000, 10_000, 100_000]
@@ -153,21 +155,21 @@ def load(connection: Connection, rows: int) -> None:
 def main() -> None:
     """Run every measurement at every size."""
     sizes = [int(argument) for argument in sys.argv[1:]] or DEFAULT_ROWS
-    parts = urlsplit(database.database_url())
+    parts = urlsplit(database_url())
     url = urlunsplit(parts._replace(path=f"{parts.path}_benchmark"))
     os.environ["BARTON_DATABASE_URL"] = url
-    database.ensure_database(url)
+    ensure_database(url)
     migrations.migrate(url)
     try:
-        with closing(database.connect(url)) as connection:
+        with closing(connect(url)) as connection:
             for measure in (triggers, stages, load):
                 for rows in sizes:
                     measure(connection, rows)
     finally:
-        with closing(database.connect(urlunsplit(parts._replace(path="/postgres")))) as admin:
+        with closing(connect(urlunsplit(parts._replace(path="/postgres")))) as admin:
             admin.autocommit = True
             with admin.cursor() as cursor:
-                cursor.execute(f'DROP DATABASE "{database.dsn_parameters(url)["dbname"]}" WITH (FORCE)')
+                cursor.execute(f'DROP DATABASE "{dsn_parameters(url)["dbname"]}" WITH (FORCE)')
 
 
 if __name__ == "__main__":

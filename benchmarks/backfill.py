@@ -12,7 +12,8 @@ from collections.abc import Callable
 from contextlib import closing, nullcontext
 from functools import partial
 
-from barton_pipeline import database, enrichment, validation, verification
+from barton_pipeline import enrichment, validation, verification
+from barton_pipeline.postgres.connection import connect, transaction
 from barton_pipeline.scoring import bit, ple, targets
 from barton_pipeline.stages import Work, sql_stage
 from benchmarks.system import system
@@ -43,14 +44,14 @@ PEOPLE = """
 
 def load(batches: int, rows: int) -> None:
     """Commit the rows of all batches; no daemon is there to process them."""
-    with database.transaction() as connection, connection.cursor() as cursor:
+    with transaction() as connection, connection.cursor() as cursor:
         for statement in (COMPANIES, PEOPLE):
             cursor.execute(statement, {"batches": batches, "rows": rows})
 
 
 def bare(batches: list[str]) -> None:
     """The work of every stage on every batch, and nothing else: no fence, no statistics, no Dagster."""
-    with closing(database.connect()) as connection:
+    with closing(connect()) as connection:
         for batch in batches:
             for work in WORK:
                 with connection, connection.cursor() as cursor:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 
-from barton_pipeline import database
+from barton_pipeline.postgres.connection import connect, transaction
 from benchmarks.latency import OURS, commit, value, wait
 from benchmarks.system import System, system
 
@@ -49,7 +49,7 @@ def drained(url: str, prefix: str, seconds: float = 900) -> None:
     """Wait until no event of batches with the prefix is open."""
 
     def nothing_open() -> float | None:
-        with database.transaction(url) as connection, connection.cursor() as cursor:
+        with transaction(url) as connection, connection.cursor() as cursor:
             cursor.execute(
                 """SELECT FROM marketing.pipeline_events WHERE status IN ('pending', 'processing')
                 AND import_batch_id LIKE %s LIMIT 1""",
@@ -62,7 +62,7 @@ def drained(url: str, prefix: str, seconds: float = 900) -> None:
 
 def runs(url: str, prefix: str) -> int:
     """How many Dagster runs worked on batches with the prefix."""
-    with database.transaction(url.replace("/barton?", "/barton_dagster?")) as connection, connection.cursor() as cursor:
+    with transaction(url.replace("/barton?", "/barton_dagster?")) as connection, connection.cursor() as cursor:
         cursor.execute(
             """SELECT count(*) FROM runs r JOIN run_tags t USING (run_id) WHERE t.key = 'dagster/partition' AND t.value LIKE %s
             AND NOT EXISTS (SELECT FROM run_tags k WHERE k.run_id = r.run_id AND k.key = 'barton/kind')""",
@@ -89,7 +89,7 @@ def rows(running: System) -> None:
     """See the module."""
 
     def write(writer: int) -> None:
-        with closing(database.connect(running.url)) as connection, connection.cursor() as cursor:
+        with closing(connect(running.url)) as connection, connection.cursor() as cursor:
             for number in range(1250):
                 cursor.execute(INSERT.format(rows=1), {"name": f"ROWS-{(writer * 1250 + number) % 50}"})
                 connection.commit()
@@ -126,12 +126,13 @@ def poison(running: System) -> None:
     started = commit(
         running.url,
         """INSERT INTO intake.company_raw_intake (company, website, industry, import_batch_id)
-        SELECT CASE WHEN n IN (7, 500000, 999999) THEN 'Poison ' ELSE 'Company ' END || n, 'https://p' || n || '.com', 'mining', %(name)s
+        SELECT CASE WHEN n IN (7, 500000, 999999) THEN 'Poison ' ELSE 'Company ' END || n,
+               'https://p' || n || '.com', 'mining', %(name)s
         FROM generate_series(1, 1000000) AS n""",
         name="POISONED",
     )
     seconds = targets(running.url, "POISONED") - started
-    with database.transaction(running.url) as connection, connection.cursor() as cursor:
+    with transaction(running.url) as connection, connection.cursor() as cursor:
         cursor.execute(
             """SELECT (SELECT count(*) FROM marketing.company_batches WHERE import_batch_id = 'POISONED'),
             (SELECT array_agg(error_message) FROM marketing.pipeline_events WHERE status = 'failed')"""
@@ -153,7 +154,7 @@ def writers(running: System) -> None:
     seconds = 8.0
 
     def write(writer: int, counts: list[int]) -> None:
-        with closing(database.connect(running.url)) as connection, connection.cursor() as cursor:
+        with closing(connect(running.url)) as connection, connection.cursor() as cursor:
             cursor.execute("SET commit_delay = 3000; SET commit_siblings = 0")
             connection.commit()
             end = time.monotonic() + seconds
@@ -167,7 +168,7 @@ def writers(running: System) -> None:
         _all_at_once([partial(write, writer, counts) for writer in range(64)])
         return sum(counts) / seconds
 
-    with database.transaction(running.url) as connection, connection.cursor() as cursor:
+    with transaction(running.url) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT pg_get_functiondef('marketing.wake_listeners(text, text, bigint)'::regprocedure)")
         row = cursor.fetchone()
     assert row
@@ -189,7 +190,7 @@ def writers(running: System) -> None:
 
 def snapshot(running: System) -> None:
     """See the module."""
-    with closing(database.connect(running.url)) as connection, connection.cursor() as cursor:
+    with closing(connect(running.url)) as connection, connection.cursor() as cursor:
         connection.set_session(isolation_level="REPEATABLE READ")
         cursor.execute("SELECT count(*) FROM marketing.pipeline_events")
         waits = [_one(running.url, f"SNAPSHOT-{number}") for number in range(20)]
@@ -208,7 +209,7 @@ def _all_at_once(work: list[Callable[[], None]]) -> None:
 
 
 def _execute(url: str, statement: str) -> None:
-    with database.transaction(url) as connection, connection.cursor() as cursor:
+    with transaction(url) as connection, connection.cursor() as cursor:
         cursor.execute(statement)
 
 

@@ -25,7 +25,8 @@ from typing import Any
 import psutil
 import psycopg2
 
-from barton_pipeline import database, event_queue
+from barton_pipeline import event_queue
+from barton_pipeline.postgres.connection import DatabaseError, connect, transaction
 from benchmarks.system import PROJECT, System, system
 
 SERVICES = {
@@ -117,8 +118,8 @@ class Chaos:
         while not self.quiet.wait(self.random.uniform(0.1, 1.0)):
             number += 1
             with (
-                suppress(psycopg2.Error, database.DatabaseError),
-                closing(database.connect(self.system.url)) as connection,
+                suppress(psycopg2.Error, DatabaseError),
+                closing(connect(self.system.url)) as connection,
             ):
                 self._one_change(connection, number)
 
@@ -222,7 +223,7 @@ class Chaos:
 
     def insert_one_by_one(self) -> bool:
         """Commit 1,000 rows one by one, as fast as they go, all for one batch."""
-        with closing(database.connect(self.system.url)) as connection, connection.cursor() as cursor:
+        with closing(connect(self.system.url)) as connection, connection.cursor() as cursor:
             for number in range(1000):
                 cursor.execute(
                     """INSERT INTO intake.company_raw_intake (company, website, import_batch_id)
@@ -235,7 +236,7 @@ class Chaos:
 
     def end_backend(self) -> bool:
         """pg_terminate_backend of a random connection."""
-        with closing(database.connect(self.system.url)) as connection, connection.cursor() as cursor:
+        with closing(connect(self.system.url)) as connection, connection.cursor() as cursor:
             cursor.execute(
                 """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                 WHERE pid <> pg_backend_pid() AND backend_type = 'client backend' ORDER BY random() LIMIT 1"""
@@ -278,7 +279,7 @@ class Chaos:
         names = [only] if only else list(faults)
         while sum(self.kills.values()) < kills:
             name = self.random.choices(names, [faults[name][0] for name in names])[0]
-            with suppress(psycopg2.Error, database.DatabaseError):
+            with suppress(psycopg2.Error, DatabaseError):
                 if faults[name][1]():
                     self.kills[name] += 1
                     print(f"{sum(self.kills.values()):3} {name}", flush=True)
@@ -307,14 +308,14 @@ class Chaos:
             )
             if not dead:
                 break
-            with database.transaction(self.system.url) as connection:
+            with transaction(self.system.url) as connection:
                 event_queue.requeue(connection)
             self.requeued += len(dead)
         return time.monotonic() - started
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         """Rows of a SELECT."""
-        with database.transaction(self.system.url) as connection, connection.cursor() as cursor:
+        with transaction(self.system.url) as connection, connection.cursor() as cursor:
             cursor.execute(statement)
             return list(cursor.fetchall())
 

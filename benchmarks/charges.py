@@ -20,7 +20,7 @@ from functools import wraps
 from typing import Any
 from unittest import mock
 
-from barton_pipeline import database
+from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.vendors import settings
 from barton_pipeline.vendors.sandbox import Sandbox, running_sandbox
 from benchmarks.system import PROJECT, system
@@ -126,7 +126,7 @@ def torment(url: str, sandbox: Sandbox, kills: int, seed: int, companies: int = 
 
 
 def _insert(url: str, batch: str, first: int, companies: int) -> None:
-    with database.transaction(url) as connection, connection.cursor() as cursor:
+    with transaction(url) as connection, connection.cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO intake.company_raw_intake (company, website, company_linkedin_url, import_batch_id)
@@ -148,7 +148,7 @@ def _finish(environment: dict[str, str], trial: Trial) -> None:
 
 def compare(url: str, sandbox: Sandbox) -> tuple[dict[str, tuple[Decimal, Decimal]], dict[str, int], list[Any]]:
     """(vendor → what the ledger says, what the vendor says; inputs charged more than once; requests left open)."""
-    with database.transaction(url) as connection, connection.cursor() as cursor:
+    with transaction(url) as connection, connection.cursor() as cursor:
         cursor.execute(
             "SELECT vendor, coalesce(sum(actual_usd), 0) FROM marketing.vendor_requests WHERE state <> 'refused' GROUP BY 1"
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg2
 
-from barton_pipeline import database
+from barton_pipeline.postgres.connection import transaction
 from benchmarks.system import System, system
 
 ROWS = 262
@@ -61,7 +61,7 @@ MOMENTS = ("requested", "started", "done")
 
 def value(url: str, statement: str, name: str) -> float | None:
     """The timestamp a query finds, in seconds since the epoch."""
-    with database.transaction(url) as connection, connection.cursor() as cursor:
+    with transaction(url) as connection, connection.cursor() as cursor:
         cursor.execute(f"SELECT extract(epoch FROM found)::float8 FROM ({statement}) AS q (found)", {"name": name})
         row = cursor.fetchone()
     return row[0] if row else None
@@ -79,7 +79,7 @@ def wait(look: Callable[[], float | None], seconds: float = 120) -> float:
 
 def commit(url: str, *statements: str, name: str) -> float:
     """Run statements, commit, and return the server's time just before the commit, in seconds since the epoch."""
-    with database.transaction(url) as connection, connection.cursor() as cursor:
+    with transaction(url) as connection, connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement, {"name": name, "rows": ROWS})
         cursor.execute("SELECT extract(epoch FROM clock_timestamp())::float8")
@@ -120,7 +120,7 @@ def stock(url: str, name: str) -> list[float]:
 
 def measure(running: System, rounds: int) -> None:
     """Alternate both, after a first round that does not count."""
-    with database.transaction(running.url) as connection, connection.cursor() as cursor:
+    with transaction(running.url) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE stock (name text, seen boolean DEFAULT false, done timestamptz)")
     measured: dict[str, list[list[float]]] = {"ours": [], "stock": []}
     for number in range(rounds + 1):

@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from barton_pipeline import database
 from barton_pipeline.errors import InputError
 from barton_pipeline.intake.loading import load_file
+from barton_pipeline.postgres.connection import connect, transaction
 from barton_pipeline.scoring import learning, model_card, training
 from barton_pipeline.scoring.config import rules
 from barton_pipeline.scoring.scorecards import Examples
@@ -70,7 +70,7 @@ def load(files: dict[str, Path]) -> None:
     """Load the files and run the stages of each, as events would."""
     for kind, file in files.items():
         batch = f"LF-{kind.upper()}"
-        with closing(database.connect()) as connection:
+        with closing(connect()) as connection:
             load_file(connection, file, kind=kind, batch=batch)
         run_stages(batch)
 
@@ -81,7 +81,7 @@ def through_the_database(folder: Path, spread_days: int) -> None:
         started = time.perf_counter()
         load(leadforge.write_files(folder, Path(target), spread_days))
         loaded = time.perf_counter()
-        with database.transaction() as connection:
+        with transaction() as connection:
             counts = training.build(connection)
             built = time.perf_counter()
             _, _, card = training.learn(connection)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import psutil
 
-from barton_pipeline import database
 from barton_pipeline.intake.loading import load_file
+from barton_pipeline.postgres.connection import connect
 from barton_pipeline.vendors import settings
 from barton_pipeline.vendors.sandbox import running_sandbox
 from benchmarks.system import PROJECT, system
@@ -62,7 +62,7 @@ def main() -> None:
         from barton_pipeline_tests.builders import insert_companies, run_stages
         from benchmarks.vendor_rate import _Database
 
-        with closing(database.connect(running.url)) as connection:
+        with closing(connect(running.url)) as connection:
             for kind, file in zip(("companies", "people"), write_files(running.home, companies), strict=True):
                 load_file(connection, file, kind=kind, batch="REPLAY-1")
         counts = run_stages("REPLAY-1")

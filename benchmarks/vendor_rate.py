@@ -10,7 +10,7 @@ import sys
 import time
 from typing import Any
 
-from barton_pipeline import database
+from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.vendors import settings
 from barton_pipeline.vendors.sandbox import running_sandbox
 from benchmarks.system import system
@@ -33,7 +33,7 @@ def main() -> None:
         started = time.monotonic()
         counts = run_stages("RATE-1")
         seconds = time.monotonic() - started
-        with database.transaction(running.url) as connection, connection.cursor() as cursor:
+        with transaction(running.url) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM marketing.vendor_requests WHERE operation = 'verify_email'")
             row = cursor.fetchone()
     calls = row[0] if row else 0
@@ -50,7 +50,7 @@ class _Database:
         self.url = url
 
     def execute(self, statement: str, *parameters: Any) -> None:
-        with database.transaction(self.url) as connection, connection.cursor() as cursor:
+        with transaction(self.url) as connection, connection.cursor() as cursor:
             cursor.execute(statement, parameters)
 
 

@@ -12,7 +12,9 @@ from functools import partial
 
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline import alerts, database, migrations
+from barton_pipeline import alerts
+from barton_pipeline.postgres import migrations
+from barton_pipeline.postgres.connection import connect
 from benchmarks.__main__ import seconds
 from benchmarks.system import system
 
@@ -51,7 +53,7 @@ ALERTS: dict[str, Callable[[Connection], object]] = {
 def main() -> None:
     """Fill, read, print."""
     events = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000_000
-    with system() as running, closing(database.connect(running.url)) as connection:
+    with system() as running, closing(connect(running.url)) as connection:
         with connection, connection.cursor() as cursor:
             cursor.execute(FILL, {"events": events})
         connection.autocommit = True

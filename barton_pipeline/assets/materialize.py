@@ -11,7 +11,7 @@ from psycopg2.extras import RealDictCursor
 
 from barton_pipeline import event_queue
 from barton_pipeline.batches import import_batches
-from barton_pipeline.database import connect
+from barton_pipeline.postgres.connection import connect
 from barton_pipeline.stages import Buy, StageRun, Work, hand_on, heartbeat, run_stage
 
 LEASE_TAG = "barton/lease_token"

@@ -6,8 +6,8 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
-from barton_pipeline.embedded_postgres import home
 from barton_pipeline.errors import InputError
+from barton_pipeline.postgres.embedded import home
 
 
 def local_instance() -> dg.DagsterInstance:

@@ -12,7 +12,7 @@ from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 from sqlalchemy import create_engine
 
-from barton_pipeline.database import dagster_database_url, ensure_database
+from barton_pipeline.postgres.connection import dagster_database_url, ensure_database
 
 
 class _EventLog(PostgresEventLogStorage):

@@ -21,8 +21,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from barton_pipeline.database import transaction
 from barton_pipeline.errors import InputError
+from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.scoring import bit
 
 TOKEN = "BARTON_SIGNALS_TOKEN"

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline.database import sql_path
+from barton_pipeline.postgres.sql import sql_path
 from barton_pipeline.scoring import selection
 from barton_pipeline.scoring.config import moment, rules
 from barton_pipeline.stages import run_sql

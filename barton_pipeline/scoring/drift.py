@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from psycopg2.extensions import connection as Connection
 
 from barton_pipeline import event_queue
-from barton_pipeline.database import transaction
+from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.scoring import bit, models, ple, selection
 from barton_pipeline.scoring.config import rules
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline.database import sql_path
+from barton_pipeline.postgres.sql import sql_path
 from barton_pipeline.scoring import bit, selection
 from barton_pipeline.scoring.config import OUTCOMES, moment, rules
 from barton_pipeline.scoring.models import Scores, champion

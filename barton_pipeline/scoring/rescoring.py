@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg2
 
-from barton_pipeline.database import transaction
+from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.scoring import bit, drift, ple, selection, targets
 from barton_pipeline.stages import WORK_MEM
 

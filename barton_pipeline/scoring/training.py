@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import RealDictCursor
 
-from barton_pipeline.database import sql_path
+from barton_pipeline.postgres.sql import sql_path
 from barton_pipeline.scoring import bit, drift, models
 from barton_pipeline.scoring.config import rules
 

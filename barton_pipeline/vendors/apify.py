@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from barton_pipeline.database import transaction
+from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.vendors import ledger, people
 from barton_pipeline.vendors.ledger import Answer, Request
 from barton_pipeline.vendors.settings import Access, Operation, operations, rules

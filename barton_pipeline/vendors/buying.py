@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from barton_pipeline import event_queue
-from barton_pipeline.database import transaction
+from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.vendors import ledger
 from barton_pipeline.vendors.apify import Apify, actor_input
 from barton_pipeline.vendors.ledger import Buyer, Input, Request, Reservation

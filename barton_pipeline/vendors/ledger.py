@@ -16,8 +16,8 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extras import RealDictCursor, execute_values
 
 from barton_pipeline import event_queue
-from barton_pipeline.database import transaction
 from barton_pipeline.errors import BartonError
+from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.vendors.settings import ALLOW_MIXED, Operation, mixing_allowed, operations, rules
 from barton_pipeline.vendors.wire import VendorError
 

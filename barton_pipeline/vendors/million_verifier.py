@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from barton_pipeline.database import transaction
+from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.vendors import ledger
 from barton_pipeline.vendors.ledger import Answer, Request
 from barton_pipeline.vendors.settings import Access, operations, rules

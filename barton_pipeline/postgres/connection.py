@@ -15,19 +15,12 @@ from dotenv import load_dotenv
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline import embedded_postgres
 from barton_pipeline.errors import DatabaseError, InputError
+from barton_pipeline.postgres import embedded
 
 # SQLAlchemy 2.1 takes plain postgresql:// for psycopg 3, which is not what Dagster and we use.
 SCHEME = "postgresql+psycopg2"
 EMBEDDED_DATABASE = "barton"
-
-
-def sql_path(*parts: str) -> Path:
-    """A file under ``sql/``: beside the package in a checkout, inside it when installed."""
-    package = Path(__file__).parent
-    checkout = package.parent / "sql"
-    return (checkout if checkout.is_dir() else package / "sql").joinpath(*parts)
 
 
 def database_url() -> str:
@@ -69,7 +62,7 @@ def _configured(variable: str) -> str | None:
 
 
 def _embedded_url(database: str) -> str:
-    server = embedded_postgres.ensure_running()
+    server = embedded.ensure_running()
     query = urlencode({"host": server["host"], "port": server["port"]}, quote_via=quote)
     return f"{SCHEME}://{server['user']}@/{database}?{query}"
 
@@ -123,7 +116,7 @@ def _connect(url: str) -> Connection:
 
 def is_embedded(url: str) -> bool:
     """Whether the URL means the server that this installation starts itself."""
-    return dsn_parameters(url).get("host") == str(embedded_postgres.data_directory())
+    return dsn_parameters(url).get("host") == str(embedded.data_directory())
 
 
 @contextlib.contextmanager

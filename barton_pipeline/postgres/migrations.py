@@ -13,8 +13,9 @@ from pathlib import Path
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline.database import connect, is_embedded, redact, sql_path, transaction
 from barton_pipeline.errors import DatabaseError, InputError
+from barton_pipeline.postgres.connection import connect, is_embedded, redact, transaction
+from barton_pipeline.postgres.sql import sql_path
 
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('barton.migrations', 0))"
 LEDGER = """
