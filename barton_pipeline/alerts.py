@@ -18,7 +18,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 
 from barton_pipeline import alert_channels
-from barton_pipeline.configuration import load_yaml
+from barton_pipeline.config import load_yaml
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.reports import query
 

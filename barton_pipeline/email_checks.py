@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from barton_pipeline.configuration import load_yaml
+from barton_pipeline.config import load_yaml
 
 MxStatus = Literal["ok", "weak", "null_mx", "no_domain", "no_mx", "unavailable"]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from barton_pipeline.configuration import load_yaml
+from barton_pipeline.config import load_yaml
 from barton_pipeline.email_checks import check_address
 
 _RULES = load_yaml(Path(__file__).with_name("email_patterns.yaml"))

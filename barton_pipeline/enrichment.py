@@ -15,7 +15,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
 from barton_pipeline import titles
-from barton_pipeline.configuration import load_yaml
+from barton_pipeline.config import load_yaml
 from barton_pipeline.email_checks import free_mail_domains
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.stages import Counts, StageRun, check_lease, run_sql, work_ahead

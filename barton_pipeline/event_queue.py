@@ -23,7 +23,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extras import RealDictCursor
 
 from barton_pipeline import set_aside
-from barton_pipeline.configuration import load_yaml
+from barton_pipeline.config import load_yaml
 from barton_pipeline.errors import BartonError, DatabaseError, InputError
 from barton_pipeline.postgres.connection import connect
 

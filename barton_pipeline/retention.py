@@ -10,7 +10,7 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline.configuration import load_yaml
+from barton_pipeline.config import load_yaml
 
 # Table and what of it may go; each is walked along its index on created_at.
 OLD = {

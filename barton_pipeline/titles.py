@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from barton_pipeline.configuration import load_yaml
+from barton_pipeline.config import load_yaml
 
 Slot = Literal["CEO", "CFO", "HR"]
 

@@ -12,7 +12,7 @@ from typing import Any
 from psycopg2.extensions import connection as Connection
 
 from barton_pipeline import set_aside
-from barton_pipeline.configuration import load_yaml
+from barton_pipeline.config import load_yaml
 from barton_pipeline.stages import run_sql
 
 

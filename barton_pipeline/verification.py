@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
-from barton_pipeline.configuration import load_yaml
+from barton_pipeline.config import load_yaml
 from barton_pipeline.email_checks import RULES_VERSION, AddressCheck, MxLookup, check_many
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.stages import Counts, StageRun, check_lease, run_sql, work_ahead

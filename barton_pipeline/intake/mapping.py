@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from barton_pipeline.configuration import load_yaml
+from barton_pipeline.config import load_yaml
 from barton_pipeline.errors import InputError
 
 KINDS = ("companies", "people", "signals", "outcomes")

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from barton_pipeline.configuration import load_yaml
+from barton_pipeline.config import load_yaml
 from barton_pipeline.errors import InputError
 
 FILE = Path(__file__).with_name("scoring.yaml")

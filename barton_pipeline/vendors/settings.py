@@ -12,7 +12,7 @@ from typing import Any
 
 from dotenv import load_dotenv
 
-from barton_pipeline.configuration import load_yaml
+from barton_pipeline.config import load_yaml
 
 KEYS = {"apify": "APIFY_TOKEN", "million_verifier": "MILLIONVERIFIER_API_KEY"}
 SANDBOX = "BARTON_SANDBOX_URL"

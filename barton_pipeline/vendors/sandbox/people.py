@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from barton_pipeline.configuration import load_yaml
+from barton_pipeline.config import load_yaml
 
 MOST_PEOPLE = 8
 LEAVES = 0.25  # how likely a seat changes hands from one generation to the next
