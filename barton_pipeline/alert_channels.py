@@ -20,10 +20,10 @@ import psycopg2
 from dotenv import load_dotenv
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline import event_queue
+from barton_pipeline import error_log
 from barton_pipeline.errors import BartonError
+from barton_pipeline.postgres import sql
 from barton_pipeline.postgres.connection import transaction
-from barton_pipeline.reports import query
 
 VARIABLE = "BARTON_ALERT_URLS"
 _KINDS = {"hooks.slack.com": "slack", "discord.com": "discord", "discordapp.com": "discord"}
@@ -135,7 +135,7 @@ def deliver(limits: dict[str, Any]) -> str:
     """
     with transaction() as connection:
         _give_up(connection, limits["give_up_minutes"])
-        waiting = query(connection, "SELECT DISTINCT channel FROM marketing.alert_messages WHERE state = 'pending'")
+        waiting = sql.rows(connection, "SELECT DISTINCT channel FROM marketing.alert_messages WHERE state = 'pending'")
     names = {row["channel"] for row in waiting}
     outcome: Counter[str] = Counter()
     deadline = time.monotonic() + limits["seconds"]
@@ -171,7 +171,7 @@ def _drain(channel: Channel, limits: dict[str, Any], deadline: float, outcome: C
 
 def _claim(connection: Connection, channel: Channel, limits: dict[str, Any]) -> dict[str, Any] | None:
     """The channel's oldest pending message if it is due; moves on when it is due next, before the attempt."""
-    claimed = query(
+    claimed = sql.rows(
         connection,
         """
         UPDATE marketing.alert_messages SET attempts = attempts + 1, next_attempt_at = now() + make_interval(secs =>
@@ -203,7 +203,7 @@ def _record(connection: Connection, message_id: int, problem: str) -> None:
 
 def _give_up(connection: Connection, minutes: int) -> None:
     """Close messages that are too old to be of use, with one error per channel."""
-    old = query(
+    old = sql.rows(
         connection,
         """
         WITH closed AS (
@@ -216,7 +216,7 @@ def _give_up(connection: Connection, minutes: int) -> None:
         minutes=minutes,
     )
     for row in old:
-        event_queue.log_error(
+        error_log.log_error(
             connection,
             "alert_delivery",
             f"{row['n']} message(s) for {row['channel']} were given up after {minutes} minutes. Last failure: "

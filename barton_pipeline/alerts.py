@@ -19,8 +19,8 @@ from psycopg2.extensions import connection as Connection
 
 from barton_pipeline import alert_channels
 from barton_pipeline.config import load_yaml
+from barton_pipeline.postgres import sql
 from barton_pipeline.postgres.connection import transaction
-from barton_pipeline.reports import query
 
 # Per rule: rows with subject and value; opens is false when there is too little to raise an alert from.
 _MEASURES = {
@@ -157,7 +157,7 @@ def _take_beat(connection: Connection, name: str, minutes: int) -> datetime | No
 
     A beat in the future was taken before the server's clock jumped back, and does not count.
     """
-    taken = query(
+    taken = sql.rows(
         connection,
         """
         INSERT INTO marketing.alert_beats AS b (name, beat_at)
@@ -177,9 +177,9 @@ def evaluate(connection: Connection, critical_only: bool = False) -> list[Change
 
     ``critical_only`` opens and worsens what is critical and leaves everything else to the next full round.
     """
-    (clock,) = query(connection, "SELECT now() AS now")
+    (clock,) = sql.rows(connection, "SELECT now() AS now")
     measured = measure(connection)
-    known = {(row["rule"], row["subject"]): row for row in query(connection, _OPEN)}
+    known = {(row["rule"], row["subject"]): row for row in sql.rows(connection, _OPEN)}
     changes = []
     for key in sorted(measured.keys() | known.keys()):
         found, alert = measured.get(key), known.get(key)
@@ -233,7 +233,7 @@ def _savepoint(connection: Connection) -> Iterator[None]:
 def _rows(connection: Connection, name: str) -> list[dict[str, Any]]:
     if name == "vendor_budget":
         return _budgets(connection)
-    return query(connection, _MEASURES[name], least_executions=rules()[name].least_executions)
+    return sql.rows(connection, _MEASURES[name], least_executions=rules()[name].least_executions)
 
 
 def _plain(subject: str) -> str:
@@ -243,7 +243,7 @@ def _plain(subject: str) -> str:
 
 def _budgets(connection: Connection) -> list[dict[str, Any]]:
     """Used percent of each budget; 100 already when too little is left for the cheapest request: it cannot get fuller."""
-    from barton_pipeline.vendors import spending
+    from barton_pipeline.reports import spending
     from barton_pipeline.vendors.settings import operations
 
     rows = []
@@ -269,7 +269,7 @@ def _judge_new(
     severity = rules()[key[0]].severity(found.value) if found and found.opens else None
     if found is None or severity is None or (critical_only and severity != "critical"):
         return None
-    (alert,) = query(
+    (alert,) = sql.rows(
         connection,
         """
         INSERT INTO marketing.alerts (rule, subject, severity, value, detail)
@@ -309,7 +309,7 @@ def _update(
     over: bool = False,
 ) -> dict[str, Any]:
     """Write the measurement; with a severity the alert is announced (again), over closes it."""
-    (row,) = query(
+    (row,) = sql.rows(
         connection,
         """
         UPDATE marketing.alerts SET value = coalesce(%(value)s, value), detail = coalesce(%(detail)s, detail), checked_at = now(),
@@ -378,7 +378,7 @@ def _queue(
 
 def firing(connection: Connection) -> list[dict[str, Any]]:
     """What fires now, worst first: open alerts with the channels that know, and what the next full round will open."""
-    rows = query(connection, "SELECT * FROM marketing.v_alerts")
+    rows = sql.rows(connection, "SELECT * FROM marketing.v_alerts")
     known = {(row["rule"], row["subject"]) for row in rows}
     for (name, subject), found in measure(connection).items():
         severity = rules()[name].severity(found.value) if found.opens else None
@@ -395,7 +395,7 @@ def firing(connection: Connection) -> list[dict[str, Any]]:
 
 def summary(connection: Connection, until: datetime | None = None) -> dict[str, Any]:
     """What happened in the last hour (or in the one that ends at ``until``), and how things stand now."""
-    (counts,) = query(connection, _SUMMARY, until=until, minutes=settings()["summary"]["minutes"])
+    (counts,) = sql.rows(connection, _SUMMARY, until=until, minutes=settings()["summary"]["minutes"])
     return counts
 
 

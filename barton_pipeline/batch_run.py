@@ -14,13 +14,13 @@ from dagster._core.storage.tags import (
 )
 from rich.console import Console
 
-from barton_pipeline import event_queue
 from barton_pipeline.assets.materialize import BATCHES_PER_BACKFILL_RUN, LEASE_TAG
 from barton_pipeline.batches import add_batch
 from barton_pipeline.errors import BartonError
 from barton_pipeline.instance.local import local_instance
 from barton_pipeline.jobs import expectations_job, pipeline_job
 from barton_pipeline.postgres.connection import transaction
+from barton_pipeline.queue import events
 
 
 def run_batch(import_batch_id: str, console: Console) -> dict[str, Any]:
@@ -32,8 +32,8 @@ def run_batch(import_batch_id: str, console: Console) -> dict[str, Any]:
     from barton_pipeline.definitions import defs
 
     with transaction() as connection:
-        claim = event_queue.accept(connection, import_batch_id)
-        lease = event_queue.lease_of(connection, import_batch_id)
+        claim = events.accept(connection, import_batch_id)
+        lease = events.lease_of(connection, import_batch_id)
     if claim is None and lease is not None:
         raise BartonError(
             f"Batch {import_batch_id} is being worked on by run {lease.run_id or 'that is about to start'}; "

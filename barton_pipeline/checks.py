@@ -13,9 +13,10 @@ import dagster as dg
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import RealDictCursor
 
-from barton_pipeline import event_queue
+from barton_pipeline import error_log
 from barton_pipeline.assets.materialize import stage_runs
 from barton_pipeline.batches import import_batches
+from barton_pipeline.queue import events
 from barton_pipeline.resources import Database
 from barton_pipeline.stages import StageRun, hand_on
 
@@ -173,7 +174,7 @@ def _failure(connection: Connection, rule: Rule, batch: str, rows: list[dict[str
     samples = [{name: value for name, value in row.items() if name != "offending_rows"} for row in rows]
     named = ", ".join(str(row["record_id"]) for row in samples)
     message = f"{offending} row(s) of batch {batch} break {rule.name}: {named}{' …' if offending > len(rows) else ''}"
-    event_queue.log_error(
+    error_log.log_error(
         connection,
         f"check_{rule.name}",
         f"{message}. {rule.remedy}",
@@ -222,7 +223,7 @@ def _end_runs(
         result = results[run.import_batch_id]
         if not result.passed:
             with database.transaction() as connection:
-                event_queue.fail(connection, run.lease_token, f"check {rule.name}: {result.description}")
+                events.fail(connection, run.lease_token, f"check {rule.name}: {result.description}")
         elif len(runs) > 1:
             hand_on(run, rule.asset)
 
@@ -245,7 +246,7 @@ def _expectation_check(suite: str, asset: str, description: str) -> dg.AssetChec
         outcome = expectations.validate(suite, context.partition_key)
         if not outcome.passed:
             with database.transaction() as connection:
-                event_queue.log_error(
+                error_log.log_error(
                     connection,
                     f"check_gx_{suite}",
                     outcome.summary,

@@ -22,11 +22,15 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
-from barton_pipeline import event_queue, reports
 from barton_pipeline.batch_keys import check_batch_key
 from barton_pipeline.errors import BartonError, InputError
-from barton_pipeline.postgres import embedded, migrations
+from barton_pipeline.postgres import embedded, migrations, sql
 from barton_pipeline.postgres.connection import connect, database_url, redact, transaction
+from barton_pipeline.queue import events, listening
+from barton_pipeline.reports.batches import check_known_batch, count_reasons, list_batch_keys, list_batches, list_stages
+from barton_pipeline.reports.errors import list_errors, resolve_error
+from barton_pipeline.reports.queue import list_pending, measure_queue
+from barton_pipeline.reports.targets import list_targets, write_csv
 
 console = Console()
 SCHEMA_MISSING = (
@@ -161,7 +165,7 @@ def run(batch: str, json_output: bool) -> None:
     migrations.ensure_migrated()
     check_batch_key(batch)
     with transaction() as connection:
-        event_queue.check_known_batch(connection, batch)
+        check_known_batch(connection, batch)
     outcome = batch_run.run_batch(batch, console if not json_output else Console(stderr=True))
     if json_output:
         _print_json(outcome)
@@ -179,21 +183,21 @@ def status(batch: str | None, json_output: bool) -> None:
     if batch:
         check_batch_key(batch)
         with transaction() as connection:
-            event_queue.check_known_batch(connection, batch)
+            check_known_batch(connection, batch)
             if json_output:
                 _print_json(
                     {
-                        "stages": reports.batch_stages(connection, batch),
-                        "reasons": reports.rejections(connection, batch),
+                        "stages": list_stages(connection, batch),
+                        "reasons": count_reasons(connection, batch),
                     }
                 )
                 return
         print_batch(batch)
         return
     with transaction() as connection:
-        found = {"batches": reports.batches(connection), "queue": reports.queue(connection)}
-        health = reports.queue_health(connection)
-        open_errors = len(reports.errors(connection, limit=1000))
+        found = {"batches": list_batches(connection), "queue": list_pending(connection)}
+        health = measure_queue(connection)
+        open_errors = len(list_errors(connection, limit=1000))
     if json_output:
         _print_json({**found, "queue_health": health, "open_errors": open_errors})
         return
@@ -215,8 +219,8 @@ def status(batch: str | None, json_output: bool) -> None:
 def print_batch(batch: str) -> None:
     """The report of one batch: stages with counts, reasons of rejected rows."""
     with transaction() as connection:
-        stages = reports.batch_stages(connection, batch)
-        reasons = reports.rejections(connection, batch)
+        stages = list_stages(connection, batch)
+        reasons = count_reasons(connection, batch)
     print_rows(f"Batch {batch}", stages, ["stage", "rows_in", "rows_out", "rows_rejected", "seconds"])
     if reasons:
         print_rows("Reasons given to intake rows", reasons, ["reason", "rows", "in_rejected_rows", "sample"])
@@ -256,10 +260,10 @@ def targets(batch: str | None, limit: int | None, csv_file: Any, json_output: bo
     """Print the sniper targets, best first."""
     with transaction() as connection:
         if batch:
-            event_queue.check_known_batch(connection, check_batch_key(batch))
-        found = reports.targets(connection, batch, limit)
+            check_known_batch(connection, check_batch_key(batch))
+        found = list_targets(connection, batch, limit)
     if csv_file:
-        reports.write_csv(found, csv_file)
+        write_csv(found, csv_file)
     elif json_output:
         _print_json(found)
     else:
@@ -303,10 +307,10 @@ def errors(batch: str | None, resolve_id: int | None, notes: str | None, limit: 
     """Show open errors, worst first, or close one."""
     with transaction() as connection:
         if resolve_id is not None:
-            reports.resolve_error(connection, resolve_id, getpass.getuser(), notes)
+            resolve_error(connection, resolve_id, getpass.getuser(), notes)
             console.print(f"Error {resolve_id} is closed.")
             return
-        found = reports.errors(connection, limit, batch)
+        found = list_errors(connection, limit, batch)
     if json_output:
         _print_json(found)
         return
@@ -421,8 +425,8 @@ def backfill(batches: tuple[str, ...], match: str | None, every: bool, json_outp
         raise InputError("Name batches, or say --match PATTERN, or --all; see the batches with: barton status")
     with transaction() as connection:
         for batch in batches:
-            event_queue.check_known_batch(connection, check_batch_key(batch))
-        wanted = list(batches) or [key for key in reports.batch_keys(connection) if fnmatchcase(key, match or "*")]
+            check_known_batch(connection, check_batch_key(batch))
+        wanted = list(batches) or [key for key in list_batch_keys(connection) if fnmatchcase(key, match or "*")]
     if not wanted:
         raise InputError(f"No batch matches {match or '*'!r}; see the batches with: barton status")
     from barton_pipeline import batch_run
@@ -461,10 +465,10 @@ def retry(batch: str | None, every: bool) -> None:
         raise InputError("Name one batch, or say --all; see the batches with: barton status")
     with transaction() as connection:
         if batch:
-            event_queue.check_known_batch(connection, check_batch_key(batch))
-        requeued = event_queue.requeue(connection, batch)
+            check_known_batch(connection, check_batch_key(batch))
+        requeued = events.requeue(connection, batch)
         if batch and not requeued:
-            event_queue.start_over(connection, batch)
+            events.start_over(connection, batch)
     if batch and not requeued:
         console.print(f"Batch {batch} had no failed events; it is queued to run again from the start.")
     else:
@@ -479,7 +483,7 @@ def retry(batch: str | None, every: bool) -> None:
 def listen(event_type: str | None, batch: str | None, seconds: float | None, json_output: bool) -> None:
     """Print events as they are raised; reconnects by itself."""
     deadline = time.monotonic() + seconds if seconds is not None else float("inf")
-    for event in event_queue.follow(deadline):
+    for event in listening.follow(deadline):
         if (event_type and event["event_type"] != event_type) or (batch and event["import_batch_id"] != batch):
             continue
         if json_output:
@@ -496,10 +500,10 @@ def listen(event_type: str | None, batch: str | None, seconds: float | None, jso
 @as_json
 def plan(batch: str, json_output: bool) -> None:
     """Show what BATCH would buy from vendors now, and what that may cost. Buys nothing."""
-    from barton_pipeline.vendors import spending
+    from barton_pipeline.reports import spending
 
     with transaction() as connection:
-        event_queue.check_known_batch(connection, check_batch_key(batch))
+        check_known_batch(connection, check_batch_key(batch))
         lines = spending.plan(connection, batch)
     if json_output:
         _print_json(lines)
@@ -522,11 +526,12 @@ def vendors(
     batch: str | None, turn_off: str | None, turn_on: str | None, reason: str | None, json_output: bool
 ) -> None:
     """Show budgets, spending and what waits to be bought; switch a vendor off and on."""
-    from barton_pipeline.vendors import ledger, spending
+    from barton_pipeline.reports import spending
+    from barton_pipeline.vendors import ledger
 
     with transaction() as connection:
         if batch:
-            event_queue.check_known_batch(connection, check_batch_key(batch))
+            check_known_batch(connection, check_batch_key(batch))
         for vendor, enabled in ((turn_off, False), (turn_on, True)):
             if vendor:
                 ledger.switch(connection, vendor, enabled, reason)
@@ -596,7 +601,7 @@ def forget(person: str, reason: str, yes: bool, json_output: bool) -> None:
     if not yes:
         click.confirm("Delete what is known of this person everywhere? It cannot be undone.", abort=True)
     with transaction() as connection:
-        changed = reports.query(
+        changed = sql.rows(
             connection, "SELECT * FROM marketing.forget_person(%(person)s, %(reason)s)", person=person, reason=reason
         )
     if json_output:

@@ -19,12 +19,14 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from barton_pipeline import cli, reports
+from barton_pipeline import cli
 from barton_pipeline.errors import BartonError, InputError
 from barton_pipeline.intake.loading import load_file
-from barton_pipeline.postgres import embedded, migrations
+from barton_pipeline.postgres import embedded, migrations, sql
 from barton_pipeline.postgres.connection import connect, database_url, redact, transaction
-from barton_pipeline.vendors import spending
+from barton_pipeline.reports import spending
+from barton_pipeline.reports.batches import list_stages
+from barton_pipeline.reports.targets import list_targets
 from barton_pipeline.vendors.sandbox import running_sandbox
 from barton_pipeline.vendors.settings import SANDBOX
 
@@ -56,7 +58,7 @@ def run(console: Console, exit_when_done: bool, port: int | None, timeout: float
             _watch(console, batch, timeout)
             cli.print_batch(batch)
             with transaction() as connection:
-                cli.print_targets(reports.targets(connection, batch))
+                cli.print_targets(list_targets(connection, batch))
                 cli.print_yield(spending.yields(connection, batch))
             console.print(f"\nDagster UI: [link]http://127.0.0.1:{port}[/link]")
             if not exit_when_done:
@@ -137,8 +139,8 @@ def _watch(console: Console, batch: str, timeout: float) -> None:
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         while True:
             with transaction() as connection:
-                stages = reports.batch_stages(connection, batch)
-                open_events = reports.query(
+                stages = list_stages(connection, batch)
+                open_events = sql.rows(
                     connection,
                     """
                     SELECT status, count(*) AS events, max(error_message) AS error FROM marketing.pipeline_events

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from barton_pipeline import alert_channels, operations, reports
+from barton_pipeline import alert_channels, operations
 from barton_pipeline.errors import BartonError
-from barton_pipeline.postgres import embedded, migrations
+from barton_pipeline.postgres import embedded, migrations, sql
 from barton_pipeline.postgres.connection import database_url, redact, transaction
 
 OLDEST_POSTGRES = 150000
@@ -69,7 +69,7 @@ def _schema(name: str) -> Finding:
 
 def _roles(name: str) -> Finding:
     with transaction() as connection:
-        rows = reports.query(connection, "SELECT rolname FROM pg_roles WHERE rolname LIKE 'barton\\_%%'")
+        rows = sql.rows(connection, "SELECT rolname FROM pg_roles WHERE rolname LIKE 'barton\\_%%'")
     missing = {"barton_owner", "barton_app", "barton_readonly"} - {row["rolname"] for row in rows}
     if missing:
         return Finding(
@@ -84,7 +84,7 @@ def _roles(name: str) -> Finding:
 def _triggers(name: str) -> Finding:
     declared = migrations.declared_triggers()
     with transaction() as connection:
-        rows = reports.query(
+        rows = sql.rows(
             connection,
             """
             SELECT tgname, tgenabled FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
@@ -111,7 +111,7 @@ def _triggers(name: str) -> Finding:
 def _views(name: str) -> Finding:
     declared = migrations.declared_views()
     with transaction() as connection:
-        rows = reports.query(
+        rows = sql.rows(
             connection,
             "SELECT schemaname || '.' || viewname AS name FROM pg_views WHERE schemaname IN ('intake', 'marketing')",
         )
@@ -122,7 +122,7 @@ def _views(name: str) -> Finding:
 
 def _queue(name: str) -> Finding:
     with transaction() as connection:
-        rows = reports.query(
+        rows = sql.rows(
             connection,
             """
             SELECT count(*) FILTER (WHERE status = 'pending') AS pending,
@@ -173,7 +173,7 @@ def _alerts(name: str) -> Finding:
     if wrong := [channel.name for channel in found if not alert_channels.understood(channel)]:
         return Finding(name, "error", f"{', '.join(wrong)}: {alert_channels.NOT_UNDERSTOOD}", "Correct the URL.")
     with transaction() as connection:
-        (row,) = reports.query(
+        (row,) = sql.rows(
             connection,
             """
             SELECT (SELECT count(*) FROM marketing.alerts WHERE recovered_at IS NULL) AS firing,

@@ -19,7 +19,7 @@ from barton_pipeline.config import load_yaml
 from barton_pipeline.email_checks import free_mail_domains
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.stages import Counts, StageRun, check_lease, run_sql, work_ahead
-from barton_pipeline.vendors import people, settings
+from barton_pipeline.vendors import items, settings
 from barton_pipeline.vendors.ledger import Input
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def _intake_rows(
     names: list[str],
     website: str,
 ) -> Iterator[tuple[Any, ...]]:
-    for place, person in enumerate(people.read(operation, key, response["items"])):
+    for place, person in enumerate(items.read(operation, key, response["items"])):
         yield (
             person.first_name,
             person.last_name,

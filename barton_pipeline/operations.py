@@ -16,10 +16,8 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 
 from barton_pipeline.errors import BartonError, InputError
-from barton_pipeline.postgres import migrations
+from barton_pipeline.postgres import migrations, sql
 from barton_pipeline.postgres.connection import database_url, dsn_parameters, transaction
-from barton_pipeline.postgres.sql import sql_path
-from barton_pipeline.reports import query
 
 ROLLBACKS = {
     "silence": "silence_notifications",
@@ -34,7 +32,7 @@ TRIES = 5
 
 def in_force(connection: Connection) -> list[dict[str, Any]]:
     """The rollbacks in force: action, target, started_at, started_by."""
-    return query(
+    return sql.rows(
         connection,
         "SELECT action, target, started_at, started_by FROM marketing.operations WHERE ended_at IS NULL ORDER BY id",
     )
@@ -90,7 +88,7 @@ def event_triggers() -> list[str]:
 
 def _execute(file: str, target: str) -> int | None:
     """Run a file of sql/ops, with psql's variables filled in; the number its last statement returns, if it does."""
-    statements = sql_path("ops", file).read_text(encoding="utf-8")
+    statements = sql.read("ops", file)
     if target:
         place, _ = migrations.declared_triggers()[target]
         statements = statements.replace(":'trigger'", f"'{target}'").replace(':"trigger"', f'"{target}"')
@@ -133,7 +131,7 @@ def undo_batch(connection: Connection, batch: str, reason: str) -> list[dict[str
     Raises InputError when there is nothing to undo or a run is at work on it.
     """
     try:
-        return query(
+        return sql.rows(
             connection,
             "SELECT * FROM marketing.undo_batch(%(batch)s, %(reason)s)",
             batch=batch,
@@ -169,7 +167,7 @@ def restore(file: Path) -> None:
     if not file.is_file():
         raise InputError(f"{file} is not there.")
     with transaction() as connection:
-        present = query(
+        present = sql.rows(
             connection,
             "SELECT nspname AS name FROM pg_namespace WHERE nspname = ANY (%(schemas)s)",
             schemas=list(SCHEMAS),

@@ -3,13 +3,14 @@
 Nothing here changes a result: the same caches fill by themselves at first use, half a second later.
 """
 
-from barton_pipeline import email_checks, enrichment, event_queue, titles, validation, verification
+from barton_pipeline import email_checks, enrichment, titles, validation, verification
+from barton_pipeline.queue import events
 from barton_pipeline.scoring import config
 from barton_pipeline.vendors import settings
 
 titles.classify("Chief Executive Officer")
 email_checks.check_address("somebody@example.com")
-for read in (event_queue.settings, validation.rules, enrichment.rules, verification.rules, config.rules):
+for read in (events.settings, validation.rules, enrichment.rules, verification.rules, config.rules):
     read()
 if settings.access("apify") is not None:
     import apify_client  # noqa: F401

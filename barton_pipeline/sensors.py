@@ -13,12 +13,14 @@ import dagster as dg
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline import alerts, event_queue, operations, reports
+from barton_pipeline import alerts, error_log, operations
 from barton_pipeline.assets.materialize import LEASE_TAG, OWNER
 from barton_pipeline.batches import add_batch
 from barton_pipeline.checks import ALL_CHECKS, EXPECTATIONS_KIND, KIND_TAG
 from barton_pipeline.jobs import expectations_job, pipeline_job
 from barton_pipeline.postgres.connection import connect
+from barton_pipeline.queue import events, listening, upkeep
+from barton_pipeline.reports.queue import measure_queue
 from barton_pipeline.resources import Database
 from barton_pipeline.stages import record_death, stages_from
 from barton_pipeline.vendors import ledger
@@ -46,12 +48,12 @@ _listener: list[Connection] = []
 )
 def event_queue_sensor(context: dg.SensorEvaluationContext, database: Database) -> dg.SensorResult:
     """Claim the batches that have work and request a run for each; wait for a notification when there is none."""
-    deadline = time.monotonic() + event_queue.settings().listen_seconds
+    deadline = time.monotonic() + events.settings().listen_seconds
     with database.transaction() as connection:
         if operations.is_in_force(connection, "manual"):
             return dg.SensorResult(skip_reason="Runs are started by hand only: barton rollback manual is in force.")
         release_dead_runs(connection, context.instance)
-        event_queue.settle_unroutable(connection)
+        upkeep.settle_unroutable(connection)
     requests = _claim_ready(context, database)
     while not requests and (remaining := deadline - time.monotonic()) > 0:
         if _wait_for_notification(remaining):
@@ -63,8 +65,8 @@ def event_queue_sensor(context: dg.SensorEvaluationContext, database: Database) 
 
 def _claim_ready(context: dg.SensorEvaluationContext, database: Database) -> list[dg.RunRequest]:
     with database.transaction() as connection:
-        ready = event_queue.ready_batches(connection, event_queue.settings().batches_per_tick)
-        claims = [(event_queue.accept(connection, batch.import_batch_id), batch.rows) for batch in ready]
+        ready = events.ready_batches(connection, events.settings().batches_per_tick)
+        claims = [(events.accept(connection, batch.import_batch_id), batch.rows) for batch in ready]
     requests = []
     for claim, rows in claims:
         if claim is not None:
@@ -73,7 +75,7 @@ def _claim_ready(context: dg.SensorEvaluationContext, database: Database) -> lis
     return requests
 
 
-def _run_request(claim: event_queue.Claim, rows: int) -> dg.RunRequest:
+def _run_request(claim: events.Claim, rows: int) -> dg.RunRequest:
     priority = len(str(BULK_ROWS)) - min(len(str(rows)), len(str(BULK_ROWS)))
     stages = [dg.AssetKey(stage) for stage in stages_from(claim.entry_stage)]
     return dg.RunRequest(
@@ -93,11 +95,11 @@ def release_dead_runs(connection: Connection, instance: dg.DagsterInstance) -> i
     Returns how many leases were handed back.
     """
     released = 0
-    for lease in event_queue.open_leases(connection):
+    for lease in events.open_leases(connection):
         run = _run_of(lease, instance)
         if run is None:
             if lease.expired:  # the sensor or the daemon died between claim and request: no fault of the batch
-                event_queue.give_back(connection, lease.lease_token)
+                events.give_back(connection, lease.lease_token)
                 released += 1
         elif run.is_finished:
             # a stage or check that fails hands its events back itself: here the worker died before it could
@@ -112,11 +114,11 @@ def release_dead_runs(connection: Connection, instance: dg.DagsterInstance) -> i
             _bury(lease, run, connection, instance)
             released += 1
         elif lease.expired:  # still waiting in Dagster's own queue or starting
-            event_queue.extend(connection, lease.lease_token, run.run_id)
+            events.extend(connection, lease.lease_token, run.run_id)
     return released
 
 
-def _run_of(lease: event_queue.Lease, instance: dg.DagsterInstance) -> dg.DagsterRun | None:
+def _run_of(lease: events.Lease, instance: dg.DagsterInstance) -> dg.DagsterRun | None:
     if lease.run_id:
         return instance.get_run_by_id(lease.run_id)
     if not lease.expired:
@@ -125,7 +127,7 @@ def _run_of(lease: event_queue.Lease, instance: dg.DagsterInstance) -> dg.Dagste
     return runs[0] if runs else None
 
 
-def _bury(lease: event_queue.Lease, run: dg.DagsterRun, connection: Connection, instance: dg.DagsterInstance) -> None:
+def _bury(lease: events.Lease, run: dg.DagsterRun, connection: Connection, instance: dg.DagsterInstance) -> None:
     """A worker that stopped extending its lease is dead: say so in Dagster too, or its batch stays blocked."""
     message = f"The worker of run {run.run_id} vanished: its lease on batch {lease.import_batch_id} ran out"
     _hand_back(connection, lease, run, message, crashed=True)
@@ -133,14 +135,14 @@ def _bury(lease: event_queue.Lease, run: dg.DagsterRun, connection: Connection, 
 
 
 def _hand_back(
-    connection: Connection, lease: event_queue.Lease, run: dg.DagsterRun, message: str, crashed: bool, cause: str = ""
+    connection: Connection, lease: events.Lease, run: dg.DagsterRun, message: str, crashed: bool, cause: str = ""
 ) -> None:
     """Do for the run what it could not do itself; a crash is in the error log, a cancellation somebody knows of."""
     status = "error" if crashed else "cancelled"
     record_death(connection, lease.import_batch_id, run.run_id, lease.lease_token, status, message)
-    event_queue.fail(connection, lease.lease_token, message, crashed)
+    events.fail(connection, lease.lease_token, message, crashed)
     if crashed:
-        event_queue.log_error(
+        error_log.log_error(
             connection,
             "worker_lost",
             f"{message}{cause}. The queue starts a new run by itself.",
@@ -157,14 +159,14 @@ def _wait_for_notification(seconds: float) -> bool:
             _listener.clear()
             try:
                 listener = connect()
-                event_queue.start_listening(listener)
+                listening.start_listening(listener)
             except Exception:
                 time.sleep(min(seconds, 1.0))
                 return True
             _listener.append(listener)
             return True  # something may have been committed before the subscription
         try:
-            return bool(event_queue.listen(_listener[0], seconds))
+            return bool(listening.listen(_listener[0], seconds))
         except Exception:
             with contextlib.suppress(Exception):
                 _listener[0].close()
@@ -179,9 +181,9 @@ def _wait_for_notification(seconds: float) -> bool:
 def reconciler_sensor(context: dg.SensorEvaluationContext, database: Database) -> dg.SkipReason:
     """Queue what the triggers missed and what waited for a vendor; the event queue sensor does the rest."""
     with database.transaction() as connection:
-        missed = event_queue.reconcile(connection)
+        missed = upkeep.reconcile(connection)
         waited = ledger.wake_holds(connection)
-        health = reports.queue_health(connection)
+        health = measure_queue(connection)
     _observe_queue(context, health)
     if not missed and not waited:
         return dg.SkipReason("Every row is judged or announced by an event, and no batch may go on buying.")

@@ -17,9 +17,10 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import RealDictCursor
 
-from barton_pipeline import event_queue, set_aside
+from barton_pipeline import error_log
 from barton_pipeline.postgres.connection import connect, transaction
 from barton_pipeline.postgres.sql import sql_path
+from barton_pipeline.queue import events, set_aside
 
 STAGES = (
     "raw_intake",
@@ -106,7 +107,7 @@ def run_stage(
         with contextlib.nullcontext(connection) if connection else contextlib.closing(connect()) as connection:
             with connection:
                 _check_lease(connection, run)
-                event_queue.absorb(connection, run.lease_token, run.import_batch_id, stage, run.run_id)
+                events.absorb(connection, run.lease_token, run.import_batch_id, stage, run.run_id)
                 _give_back_numbers(connection, stage)
             with heartbeat([run]):
                 try:
@@ -116,7 +117,7 @@ def run_stage(
                     if not found:
                         raise
                 return _buy_and_work(connection, run, stage, work, buy, started, rows_set_aside=len(found))
-    except event_queue.LeaseLost:
+    except events.LeaseLost:
         raise
     except BaseException as error:
         _record_failure(run, stage, error, time.monotonic() - started)
@@ -167,7 +168,7 @@ def _set_failing_rows_aside(
 
     with connection:
         bounds = set_aside.row_bounds(connection, stage)
-    found = set_aside.failing_rows(failure, *bounds, event_queue.settings().set_aside_at_most)
+    found = set_aside.failing_rows(failure, *bounds, events.settings().set_aside_at_most)
     with connection:
         _check_lease(connection, run)
         _enter(connection, run)
@@ -190,8 +191,8 @@ def check_lease(run: StageRun) -> None:
 
 
 def _check_lease(connection: Connection, run: StageRun) -> None:
-    if run.must_hold and not event_queue.extend(connection, run.lease_token, run.run_id):
-        raise event_queue.LeaseLost(
+    if run.must_hold and not events.extend(connection, run.lease_token, run.run_id):
+        raise events.LeaseLost(
             f"Batch {run.import_batch_id} was handed back to the queue or taken over; this run stops, another one does the work."
         )
 
@@ -249,7 +250,7 @@ def _hand_on(connection: Connection, run: StageRun, stage: str) -> None:
                 "SELECT marketing.notify_pipeline_event(%s, %s, %s)",
                 (f"continue_at_{following}", json.dumps({"record_id": run.run_id}), run.import_batch_id),
             )
-    event_queue.finish(connection, run.lease_token, run.import_batch_id, stage, run.must_hold)
+    events.finish(connection, run.lease_token, run.import_batch_id, stage, run.must_hold)
 
 
 def _write_stats(
@@ -290,7 +291,7 @@ def _record_failure(run: StageRun, stage: str, error: BaseException, seconds: fl
         status = "cancelled"
     with contextlib.suppress(Exception), transaction() as connection:
         _write_stats(connection, run, stage, status, seconds, message[:2000], {})
-        event_queue.log_error(
+        error_log.log_error(
             connection,
             stage,
             f"Stage {stage} of batch {run.import_batch_id} ended in {status}: {message[:2000]}",
@@ -304,7 +305,7 @@ def _record_failure(run: StageRun, stage: str, error: BaseException, seconds: fl
                 "remedy": f"The queue retries by itself. By hand: barton run {run.import_batch_id}",
             },
         )
-        event_queue.fail(connection, run.lease_token, f"{stage}: {message}")
+        events.fail(connection, run.lease_token, f"{stage}: {message}")
 
 
 def record_death(
@@ -350,12 +351,12 @@ def heartbeat(runs: Sequence[StageRun]) -> Iterator[None]:
     done = threading.Event()
 
     def beat() -> None:
-        interval = event_queue.settings().heartbeat_seconds
+        interval = events.settings().heartbeat_seconds
         while not done.wait(interval):
             # a missed beat is not an error: the next one or the fence at the end decides
             with contextlib.suppress(Exception), contextlib.closing(connect()) as connection, connection:
                 for run in runs:
-                    event_queue.extend(connection, run.lease_token, run.run_id)
+                    events.extend(connection, run.lease_token, run.run_id)
 
     thread = threading.Thread(
         target=beat, name="lease of " + ", ".join(run.import_batch_id for run in runs[:3]), daemon=True

@@ -11,8 +11,8 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline import set_aside
 from barton_pipeline.config import load_yaml
+from barton_pipeline.queue import set_aside
 from barton_pipeline.stages import run_sql
 
 

@@ -3,10 +3,10 @@
 import dagster as dg
 import pytest
 
-from barton_pipeline import event_queue
 from barton_pipeline.assets.materialize import LEASE_TAG
 from barton_pipeline.checks import RULES, check_rule
 from barton_pipeline.definitions import defs
+from barton_pipeline.queue import events
 from barton_pipeline.resources import Database
 from barton_pipeline.stages import STAGES
 
@@ -92,7 +92,7 @@ def test_a_red_check_hands_the_events_back_with_its_reason(db) -> None:
         WHEN (NEW.slot_type = 'CFO') EXECUTE FUNCTION lose()"""
     )
     with db.connect() as connection:
-        claim = event_queue.accept(connection, "B1")
+        claim = events.accept(connection, "B1")
     assert claim
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("import_batch", ["B1"])

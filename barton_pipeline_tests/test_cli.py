@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from barton_pipeline import reports
+from barton_pipeline.reports.targets import write_csv
 
 from .builders import insert_companies, run_stages
 
@@ -143,7 +143,7 @@ def test_listen_prints_events(db) -> None:
 def test_csv_is_safe_in_a_spreadsheet(db, tmp_path: Path) -> None:
     rows = [{"name": value, "score": -1.5} for value in ("=1+1", "+1", "-1", "@x", "\tx", "plain", 'a"b,c')]
     with (tmp_path / "x.csv").open("w") as stream:
-        reports.write_csv(rows, stream)
+        write_csv(rows, stream)
     with (tmp_path / "x.csv").open(newline="") as stream:
         names = [row["name"] for row in csv.DictReader(stream)]
     assert names == ["'=1+1", "'+1", "'-1", "'@x", "'\tx", "plain", 'a"b,c']

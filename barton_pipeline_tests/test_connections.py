@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from barton_pipeline import event_queue
 from barton_pipeline.errors import DatabaseError
 from barton_pipeline.postgres import migrations
 from barton_pipeline.postgres.connection import SCHEME, connect, dsn_parameters, transaction
+from barton_pipeline.queue import events, listening
 from barton_pipeline.scoring import rescoring
 
 from .builders import insert_companies, run_stages
@@ -80,7 +80,7 @@ def test_everything_but_listen_works_through_a_pooler_in_transaction_mode(empty_
         assert migrations.migrate() == migrations.available()
         insert_companies(empty_db, "B1", 30)
         with transaction() as connection:
-            claim = event_queue.accept(connection, "B1")
+            claim = events.accept(connection, "B1")
         counts = run_stages("B1", token=claim.lease_token)
         assert counts["sniper_targets"]["rows_in"] == 30
         assert empty_db.value("SELECT count(*) FROM marketing.pipeline_events WHERE status <> 'processed'") == 0
@@ -91,7 +91,7 @@ def test_everything_but_listen_works_through_a_pooler_in_transaction_mode(empty_
         # LISTEN is accepted and lost with its transaction: whoever follows looks into the table instead
         writer = threading.Timer(2, insert_companies, (empty_db, "B2", 1, 31))
         writer.start()
-        event = next(event_queue.follow(time.monotonic() + 20))
+        event = next(listening.follow(time.monotonic() + 20))
         writer.join()
         assert event["import_batch_id"] == "B2"
 

@@ -14,10 +14,10 @@ from barton_pipeline.assets import ALL_ASSETS
 from barton_pipeline.checks import RULES
 from barton_pipeline.definitions import defs
 from barton_pipeline.errors import DatabaseError
-from barton_pipeline.event_queue import Claim
 from barton_pipeline.instance.storage import BartonStorage
 from barton_pipeline.postgres import migrations
 from barton_pipeline.postgres.connection import dsn_parameters
+from barton_pipeline.queue.events import Claim
 from barton_pipeline.resources import Database
 from barton_pipeline.stages import STAGES, stages_from
 from barton_pipeline_tests.builders import insert_companies

@@ -20,13 +20,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from barton_pipeline import event_queue
 from barton_pipeline.postgres.connection import transaction
+from barton_pipeline.queue import events
 from barton_pipeline.stages import STAGES, StageRun, run_stage, stages_from
 
 BATCHES = st.sampled_from(["A", "B", "C"])
 # Low, so that random interleavings come to dead letters.
-LIMITS = replace(event_queue.settings(), max_attempts=2, max_crashes=1)
+LIMITS = replace(events.settings(), max_attempts=2, max_crashes=1)
 COUNTS = {"rows_in": 0, "rows_out": 0, "rows_rejected": 0}
 
 
@@ -79,7 +79,7 @@ class Protocol(RuleBasedStateMachine):
     @rule(batch=BATCHES)
     def accept(self, batch: str) -> None:
         with transaction(self.db.url) as connection:
-            claim = event_queue.accept(connection, batch)
+            claim = events.accept(connection, batch)
         if claim:
             run = StageRun(
                 batch, str(uuid.uuid4()), claim.lease_token, True, frozenset(stages_from(claim.entry_stage)), "event"
@@ -89,17 +89,17 @@ class Protocol(RuleBasedStateMachine):
     @rule(batch=BATCHES)
     def the_daemon_dies_after_accept(self, batch: str) -> None:
         with transaction(self.db.url) as connection:
-            event_queue.accept(connection, batch)
+            events.accept(connection, batch)
 
     @rule()
     def reap(self) -> None:
         """What release_dead_runs does with leases that ran out."""
         with transaction(self.db.url) as connection:
-            for lease in event_queue.open_leases(connection):
+            for lease in events.open_leases(connection):
                 if lease.expired and lease.run_id:
-                    event_queue.fail(connection, lease.lease_token, "vanished", crashed=True)
+                    events.fail(connection, lease.lease_token, "vanished", crashed=True)
                 elif lease.expired:
-                    event_queue.give_back(connection, lease.lease_token)
+                    events.give_back(connection, lease.lease_token)
         held = {token for (token,) in self.db.query("SELECT DISTINCT lease_token::text FROM marketing.pipeline_events")}
         self.zombies += [run for run in self.runs if run.stage_run.lease_token not in held]
         self.runs = [run for run in self.runs if run.stage_run.lease_token in held]
@@ -107,7 +107,7 @@ class Protocol(RuleBasedStateMachine):
     @rule(batch=BATCHES)
     def requeue(self, batch: str) -> None:
         with transaction(self.db.url) as connection:
-            event_queue.requeue(connection, batch)
+            events.requeue(connection, batch)
 
     @rule()
     def time_passes(self) -> None:
@@ -164,9 +164,9 @@ class Protocol(RuleBasedStateMachine):
         """Killed or frozen: its lease runs out, and it may wake up as a zombie or before anybody noticed."""
         token, batch, run_id = run.stage_run.lease_token, run.stage_run.import_batch_id, run.stage_run.run_id
         with transaction(self.db.url) as connection:
-            event_queue.extend(connection, token, run_id)
+            events.extend(connection, token, run_id)
             if after_absorbing:
-                event_queue.absorb(connection, token, batch, run.stages[0], run_id)
+                events.absorb(connection, token, batch, run.stages[0], run_id)
         self.let_leases_run_out(token)
 
     def let_leases_run_out(self, token: str | None = None) -> None:
@@ -187,11 +187,11 @@ class Protocol(RuleBasedStateMachine):
         def write(connection: Any, batch: str) -> dict[str, Any]:
             raise AssertionError("a zombie got to its work")
 
-        with pytest.raises(event_queue.LeaseLost):
+        with pytest.raises(events.LeaseLost):
             run_stage(run.stage_run, run.stages[0], write)
         token, batch = run.stage_run.lease_token, run.stage_run.import_batch_id
-        with pytest.raises(event_queue.LeaseLost), transaction(self.db.url) as connection:
-            event_queue.finish(connection, token, batch, STAGES[-1], must_hold=True)
+        with pytest.raises(events.LeaseLost), transaction(self.db.url) as connection:
+            events.finish(connection, token, batch, STAGES[-1], must_hold=True)
         assert self.state() == before
 
     # -- what must always hold
@@ -245,7 +245,7 @@ class Protocol(RuleBasedStateMachine):
 
 @pytest.fixture
 def low_limits(monkeypatch) -> None:
-    monkeypatch.setattr(event_queue, "settings", lambda: LIMITS)
+    monkeypatch.setattr(events, "settings", lambda: LIMITS)
 
 
 def check(db: Any, examples: int, steps: int) -> None:
@@ -312,7 +312,7 @@ def test_the_story_ends_well(db, low_limits) -> None:
 
 
 def finish_first(connection: Any, token: str, batch: str, stage: str, run_id: str) -> int:
-    return event_queue.finish(connection, token, batch, STAGES[-1], must_hold=False)
+    return events.finish(connection, token, batch, STAGES[-1], must_hold=False)
 
 
 MUTANTS = {
@@ -325,6 +325,6 @@ MUTANTS = {
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_the_laws_catch_a_queue_with(db, low_limits, monkeypatch, name: str) -> None:
-    monkeypatch.setattr(event_queue, *MUTANTS[name])
+    monkeypatch.setattr(events, *MUTANTS[name])
     with pytest.raises(BaseException):  # noqa: B017 - whichever law the mutant breaks first
         story(db)

@@ -12,10 +12,11 @@ import psycopg2
 import pytest
 from click.testing import CliRunner
 
-from barton_pipeline import doctor, event_queue, operations, retention
+from barton_pipeline import doctor, operations, retention
 from barton_pipeline.cli import barton
 from barton_pipeline.errors import BartonError, InputError
 from barton_pipeline.postgres.connection import connect, dsn_parameters, transaction
+from barton_pipeline.queue import events, listening
 
 from .builders import insert_companies, run_stages
 from .test_end_to_end import dagster_dev, settled, wait_for
@@ -24,16 +25,16 @@ OPS = Path(__file__).parent.parent / "sql" / "ops"
 PEOPLE = "INSERT INTO intake.people_raw_intake (full_name, title, email, website, import_batch_id) VALUES (%s, %s, %s, %s, %s)"
 
 
-def events(db, batch: str) -> int:
+def count_events(db, batch: str) -> int:
     return db.value("SELECT count(*) FROM marketing.pipeline_events WHERE import_batch_id = %s", batch)
 
 
 def notified(db) -> bool:
     """Whether an insert wakes listeners."""
     with closing(connect(db.url)) as listener:
-        event_queue.start_listening(listener)
+        listening.start_listening(listener)
         db.execute("SELECT marketing.notify_pipeline_event('message_sent', '{}', 'N')")
-        return bool(event_queue.listen(listener, 0.5))
+        return bool(listening.listen(listener, 0.5))
 
 
 def source_of(db, function: str) -> str:
@@ -45,7 +46,7 @@ def test_silence_stops_notifications_and_keeps_the_queue(db) -> None:
     assert notified(db)
     operations.roll_back("silence")
     insert_companies(db, "B1", 2)
-    assert not notified(db) and events(db, "B1") == 2
+    assert not notified(db) and count_events(db, "B1") == 2
     (told,) = [finding for finding in doctor.examine() if finding.name == "rollbacks"]
     assert told.state == "warning" and "silence since" in told.found
     with pytest.raises(InputError, match="in force already"):
@@ -72,9 +73,9 @@ def test_what_a_dropped_trigger_missed_is_caught_up(db) -> None:
     operations.roll_back("trigger", "company_raw_intake_insert_events")
     insert_companies(db, "B2", 1, first=2)
     db.execute(PEOPLE, "Ann Ames", "CEO", "ann@company1.com", "company1.com", "B3")
-    assert (events(db, "B2"), events(db, "B3")) == (0, 1), "the other triggers go on"
+    assert (count_events(db, "B2"), count_events(db, "B3")) == (0, 1), "the other triggers go on"
     assert operations.reverse("trigger", "company_raw_intake_insert_events") >= 2
-    assert events(db, "B2") == 1
+    assert count_events(db, "B2") == 1
     with pytest.raises(InputError, match="is not a trigger that raises events; they are"):
         operations.roll_back("trigger", "company_master_touch")
 
@@ -122,7 +123,7 @@ def test_paused_triggers_catch_up_with_every_kind_of_change(db) -> None:
         and db.value("SELECT count(*) FROM marketing.sniper_targets") == 1
     )
     insert_companies(db, "AFTER", 1, first=10)
-    assert events(db, "AFTER") == 1
+    assert count_events(db, "AFTER") == 1
 
 
 def test_a_change_that_began_before_the_pause_is_caught_up(db) -> None:
@@ -136,9 +137,9 @@ def test_a_change_that_began_before_the_pause_is_caught_up(db) -> None:
                 "INSERT INTO intake.company_raw_intake (company, website, import_batch_id) VALUES ('Late', 'late.com', 'LATE')"
             )
         early.commit()
-    assert events(db, "LATE") == 0
+    assert count_events(db, "LATE") == 0
     operations.reverse("pause")
-    assert events(db, "LATE") == 1
+    assert count_events(db, "LATE") == 1
 
 
 def test_a_pause_that_meets_a_run_in_the_other_order_tries_again(db) -> None:
@@ -160,7 +161,7 @@ def test_a_pause_that_meets_a_run_in_the_other_order_tries_again(db) -> None:
     operations.roll_back("pause")
     other.join()
     insert_companies(db, "B1", 1)
-    assert events(db, "B1") == 0
+    assert count_events(db, "B1") == 0
 
 
 def test_the_application_cannot_do_what_is_the_owners(db, monkeypatch) -> None:
@@ -263,7 +264,7 @@ def test_undoing_a_batch_leaves_what_others_brought(db) -> None:
 def test_undoing_is_refused_while_a_run_works_and_when_there_is_nothing(db) -> None:
     insert_companies(db, "B1", 1)
     with transaction() as connection:
-        event_queue.accept(connection, "B1")
+        events.accept(connection, "B1")
     for batch, says in (("B1", "A run is at work on batch B1"), ("NONE", "Batch NONE has nothing to undo")):
         with pytest.raises(InputError, match=says), transaction() as connection:
             operations.undo_batch(connection, batch, "test")
@@ -299,7 +300,7 @@ def test_the_statements_run_under_psql(db) -> None:
         and "company_updated |     1" in printed
         and "company_created |    101" in printed
     )
-    assert db.value("SELECT count(*) FROM intake.company_raw_intake") == 0 == events(db, "TRIGGER-TEST")
+    assert db.value("SELECT count(*) FROM intake.company_raw_intake") == 0 == count_events(db, "TRIGGER-TEST")
     for name in ("silence_notifications", "pause_triggers", "manual_runs"):
         psql(f"{name}.sql", "-1")
         psql(f"{name}.undo.sql", "-1")
@@ -371,7 +372,7 @@ def test_every_rollback_on_a_live_pipeline_under_load(db, tmp_path: Path) -> Non
         operations.roll_back("trigger", "company_raw_intake_insert_events")
         load("T1")
         time.sleep(6)
-        assert events(db, "T1") == 0
+        assert count_events(db, "T1") == 0
         operations.reverse("trigger", "company_raw_intake_insert_events")
         done("T1")
 

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline import event_queue, replay
+from barton_pipeline import replay
 from barton_pipeline.postgres.connection import transaction
-from barton_pipeline.set_aside import failing_rows
+from barton_pipeline.queue import events
+from barton_pipeline.queue.set_aside import failing_rows
 from barton_pipeline.stages import STAGES, run_sql, run_stage
 
 from .builders import WORK, break_rows, mend, run_stages, stage_run
@@ -105,7 +106,7 @@ def test_two_poisoned_rows_of_two_hundred(db, stage: str, monkeypatch) -> None:
 
     mend(db, DEFECTS[stage][0])
     with transaction() as connection:
-        assert event_queue.requeue(connection, "B1") == 2
+        assert events.requeue(connection, "B1") == 2
     run_stages("B1")
     assert db.query(DONE[stage]) == [(200,)]
     assert db.query("SELECT count(*) FROM marketing.pipeline_events WHERE status = 'failed'") == [(0,)]
@@ -169,7 +170,7 @@ def test_the_lease_can_be_extended_while_a_row_is_looked_for(db) -> None:
     """A million rows take longer than a lease lasts: no trial may hold the rows that the heartbeat writes."""
     db.execute(SETUP)
     with db.connect() as connection:
-        claim = event_queue.accept(connection, "B1")
+        claim = events.accept(connection, "B1")
     assert claim
     run = stage_run("B1", STAGES, claim.lease_token)
     for stage in STAGES[:2]:

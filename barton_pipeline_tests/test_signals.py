@@ -15,11 +15,11 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from barton_pipeline import event_queue
 from barton_pipeline.cli import barton
 from barton_pipeline.errors import InputError
 from barton_pipeline.intake.signal_endpoint import MOST_SIGNALS, TOKEN, application
 from barton_pipeline.postgres.connection import transaction
+from barton_pipeline.queue import events
 
 from .builders import insert_companies, run_stages
 
@@ -131,7 +131,7 @@ def test_many_senders_at_once_lose_nothing(db, endpoint) -> None:
 def run_event(batch: str, stages=SCORING) -> dict:
     """Run the batch's pending events as the sensor would have it run."""
     with transaction() as connection:
-        claim = event_queue.accept(connection, batch)
+        claim = events.accept(connection, batch)
     assert claim is not None and claim.entry_stage == stages[0]
     return run_stages(batch, stages, token=claim.lease_token)
 
@@ -173,7 +173,7 @@ def test_a_run_that_dies_between_the_stages_leaves_its_companies_to_the_next(db)
     run_stages("B1")
     new_signal(db, 1)
     with transaction() as connection:
-        claim = event_queue.accept(connection, "B1")
+        claim = events.accept(connection, "B1")
     with pytest.raises(Exception, match="division by zero"):
         _die_after_bit("B1", claim.lease_token)
     db.execute("UPDATE marketing.pipeline_events SET available_at = now() WHERE status = 'pending'")

@@ -8,9 +8,10 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from barton_pipeline import event_queue, reports
 from barton_pipeline.intake.loading import load_file
 from barton_pipeline.postgres.connection import transaction
+from barton_pipeline.queue import events
+from barton_pipeline.reports.batches import count_reasons, list_batches, list_stages
 from barton_pipeline.stages import STAGES, record_death, run_stage
 
 from .builders import WORK, insert_companies, run_stages, stage_run
@@ -242,7 +243,7 @@ def test_a_partial_run_hands_over_to_the_next_stage(db) -> None:
     insert_companies(db, "B1", 3)
     run_stages("B1", STAGES[:3])
     with transaction(db.url) as connection:
-        claim = event_queue.accept(connection, "B1")
+        claim = events.accept(connection, "B1")
     assert claim is not None and claim.entry_stage == "company_slots"
     run_stages("B1", STAGES[3:], token=claim.lease_token)
     assert open_events(db) == 0
@@ -257,14 +258,14 @@ def test_rows_that_arrive_during_a_run_get_a_run_of_their_own(db) -> None:
     for stage in STAGES[1:]:
         run_stage(run, stage, WORK[stage])
     with transaction(db.url) as connection:
-        claim = event_queue.accept(connection, "B1")
+        claim = events.accept(connection, "B1")
     assert claim is not None and (claim.entry_stage, claim.events) == ("raw_intake", 2)
 
 
 def test_a_failing_stage_rolls_back_tells_the_story_and_returns_its_events(db) -> None:
     insert_companies(db, "B1", 3)
     with transaction(db.url) as connection:
-        claim = event_queue.accept(connection, "B1")
+        claim = events.accept(connection, "B1")
     assert claim is not None
 
     def break_it(connection, batch):
@@ -285,7 +286,7 @@ def test_a_failing_stage_rolls_back_tells_the_story_and_returns_its_events(db) -
 
 def test_a_run_that_lost_its_lease_writes_nothing(db) -> None:
     insert_companies(db, "B1", 3)
-    with pytest.raises(event_queue.LeaseLost):
+    with pytest.raises(events.LeaseLost):
         run_stages("B1", token=str(uuid.uuid4()))
     assert db.value("SELECT count(*) FROM marketing.batch_stages") == 0
     assert db.value("SELECT count(*) FROM marketing.pipeline_errors") == 0
@@ -316,7 +317,7 @@ def test_reports(db) -> None:
     db.execute("INSERT INTO intake.company_raw_intake (company, import_batch_id) VALUES ('No Site', 'B1')")
     run_stages("B1")
     with transaction(db.url) as connection:
-        (batch,) = reports.batches(connection)
+        (batch,) = list_batches(connection)
         assert (batch["state"], batch["rows"], batch["rejected"], batch["companies"], batch["slots"]) == (
             "done",
             6,
@@ -324,8 +325,8 @@ def test_reports(db) -> None:
             5,
             15,
         )
-        assert [row["reason"] for row in reports.rejections(connection, "B1")] == ["website_missing"]
-        assert all(row["completed_at"] for row in reports.batch_stages(connection, "B1"))
+        assert [row["reason"] for row in count_reasons(connection, "B1")] == ["website_missing"]
+        assert all(row["completed_at"] for row in list_stages(connection, "B1"))
 
 
 @pytest.mark.parametrize(
@@ -334,7 +335,7 @@ def test_reports(db) -> None:
 def test_a_run_that_died_without_a_word_is_counted_for_the_stage_it_was_in(db, completed, died_in: str) -> None:
     insert_companies(db, "B1", 1)
     with transaction() as connection:
-        claim = event_queue.accept(connection, "B1")
+        claim = events.accept(connection, "B1")
     run = stage_run("B1", token=claim.lease_token)
     for stage in completed:
         run_stage(run, stage, WORK[stage])

@@ -15,7 +15,8 @@ import pytest
 from barton_pipeline import replay, verification
 from barton_pipeline.email_checks import MxLookup
 from barton_pipeline.postgres.connection import transaction
-from barton_pipeline.vendors import ledger, people, settings, spending
+from barton_pipeline.reports import spending
+from barton_pipeline.vendors import items, ledger, settings
 from barton_pipeline.vendors.sandbox import Sandbox, running_sandbox
 from barton_pipeline_tests.builders import insert_companies, run_stages
 
@@ -470,7 +471,7 @@ def test_the_slug_of_a_linkedin_page_is_the_same_in_sql_and_python(db) -> None:
     urls = ["https://www.linkedin.com/company/Acme-Corp/", "linkedin.com/school/x?y=1", "https://linkedin.com/in/jane", "", None,
             "http://de.linkedin.com/company/%C3%BC#about", "https://www.linkedin.com/showcase/a/b"]  # fmt: skip
     for url in urls:
-        assert db.value("SELECT marketing.linkedin_slug(%s)", url) == people.linkedin_slug(url)
+        assert db.value("SELECT marketing.linkedin_slug(%s)", url) == items.linkedin_slug(url)
 
 
 @pytest.mark.slow

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from barton_pipeline import doctor, event_queue, retention
+from barton_pipeline import doctor, retention
 from barton_pipeline.postgres.connection import transaction
+from barton_pipeline.queue import events
 from barton_pipeline.stages import STAGES
 from barton_pipeline_tests.builders import insert_companies, run_stages
 
@@ -212,10 +213,10 @@ def test_daily_throughput_is_right_at_every_moment(db, monkeypatch) -> None:
         )
         assert throughput(db) == count_by_day(db)
         with transaction() as connection:
-            claim = event_queue.accept(connection, "OLD")
+            claim = events.accept(connection, "OLD")
         assert claim is not None and throughput(db) == count_by_day(db)
         with transaction() as connection:
-            event_queue.fail(connection, claim.lease_token, "broken", crashed=False)
+            events.fail(connection, claim.lease_token, "broken", crashed=False)
         assert throughput(db) == count_by_day(db)
         db.execute(
             "UPDATE marketing.pipeline_events SET status = 'failed', processed_at = now() WHERE import_batch_id = 'OLD' AND id %% 5 = 0 AND status = 'pending' AND %s",
@@ -223,7 +224,7 @@ def test_daily_throughput_is_right_at_every_moment(db, monkeypatch) -> None:
         )
         assert throughput(db) == count_by_day(db)
         with transaction() as connection:
-            event_queue.requeue(connection)
+            events.requeue(connection)
         run_stages(f"B-{zone[:3]}")
         db.execute(
             "UPDATE marketing.pipeline_events SET status = 'processed', processed_at = now() WHERE status = 'pending' AND id %% 2 = 0 AND %s",

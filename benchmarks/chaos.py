@@ -25,8 +25,8 @@ from typing import Any
 import psutil
 import psycopg2
 
-from barton_pipeline import event_queue
 from barton_pipeline.postgres.connection import DatabaseError, connect, transaction
+from barton_pipeline.queue import events
 from benchmarks.system import PROJECT, System, system
 
 SERVICES = {
@@ -251,7 +251,7 @@ class Chaos:
         frozen = self.random.choice(found)
         with suppress(psutil.Error):
             frozen.suspend()
-            threading.Timer(event_queue.settings().lease_seconds + 15, lambda: _wake(frozen)).start()
+            threading.Timer(events.settings().lease_seconds + 15, lambda: _wake(frozen)).start()
         return True
 
     def faults(self) -> dict[str, tuple[int, Callable[[], bool]]]:
@@ -309,7 +309,7 @@ class Chaos:
             if not dead:
                 break
             with transaction(self.system.url) as connection:
-                event_queue.requeue(connection)
+                events.requeue(connection)
             self.requeued += len(dead)
         return time.monotonic() - started
 

@@ -12,8 +12,8 @@ from contextlib import closing
 
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline import event_queue
 from barton_pipeline.postgres.connection import connect
+from barton_pipeline.queue import events, upkeep
 from barton_pipeline.stages import STAGES
 from benchmarks.__main__ import seconds
 from benchmarks.system import System, system
@@ -33,11 +33,11 @@ EVENTS = """
 def tick(connection: Connection) -> None:
     """The statements of a tick that finds work, without Dagster's own."""
     with connection:
-        event_queue.open_leases(connection)
-        event_queue.settle_unroutable(connection)
+        events.open_leases(connection)
+        upkeep.settle_unroutable(connection)
     with connection:
-        for batch in event_queue.ready_batches(connection, event_queue.settings().batches_per_tick):
-            event_queue.accept(connection, batch.import_batch_id)
+        for batch in events.ready_batches(connection, events.settings().batches_per_tick):
+            events.accept(connection, batch.import_batch_id)
 
 
 BAREST_CLAIM = """
@@ -54,10 +54,10 @@ BAREST_ACKNOWLEDGEMENT = """
 def claim(connection: Connection, batch: str, size: int) -> None:
     """Claim what a batch has and acknowledge it, a transaction each."""
     with connection:
-        taken = event_queue.accept(connection, batch)
+        taken = events.accept(connection, batch)
     assert taken and taken.events == size
     with connection:
-        event_queue.finish(connection, taken.lease_token, batch, STAGES[-1], must_hold=True)
+        events.finish(connection, taken.lease_token, batch, STAGES[-1], must_hold=True)
 
 
 def claim_barely(connection: Connection, batch: str, size: int) -> None:
@@ -121,7 +121,7 @@ def main() -> None:
             connection.autocommit = False
             first, later = seconds(lambda: tick(connection)), [seconds(lambda: tick(connection)) for _ in range(3)]
             claims = {size: rates(connection, size) for size in (1, 100, 1000)}
-        batches = event_queue.settings().batches_per_tick
+        batches = events.settings().batches_per_tick
         print(
             f"tick that claims {batches} batches of {pending // 100} events beside {processed:,} processed: {first:.3f} s"
         )

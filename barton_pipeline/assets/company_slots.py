@@ -4,8 +4,9 @@ import dagster as dg
 from psycopg2.extensions import connection as Connection
 
 from barton_pipeline.assets.materialize import materialize_stage, stage_options
+from barton_pipeline.reports import spending
 from barton_pipeline.stages import Counts, run_sql
-from barton_pipeline.vendors import settings, spending
+from barton_pipeline.vendors import settings
 
 PREVIEW = """
     SELECT company_slot_unique_id, company_unique_id, slot_type, slot_label, is_filled FROM

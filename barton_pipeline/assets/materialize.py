@@ -9,9 +9,9 @@ from dagster._core.definitions.partitions.context import partition_loading_conte
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import RealDictCursor
 
-from barton_pipeline import event_queue
 from barton_pipeline.batches import import_batches
 from barton_pipeline.postgres.connection import connect
+from barton_pipeline.queue import events
 from barton_pipeline.stages import Buy, StageRun, Work, hand_on, heartbeat, run_stage
 
 LEASE_TAG = "barton/lease_token"
@@ -136,7 +136,7 @@ def _materialize_batch(
 
     try:
         counts = run_stage(run, stage, work_and_look, buy, connection)
-    except event_queue.LeaseLost as error:
+    except events.LeaseLost as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
     metadata: dict[str, Any] = {name: _metadata_value(value) for name, value in counts.items()}
     metadata["dagster/partition_row_count"] = int(counts["rows_out"])

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from barton_pipeline import event_queue
+from barton_pipeline import error_log
 from barton_pipeline.assets.materialize import OWNER
 from barton_pipeline.errors import BartonError
 from barton_pipeline.resources import Database
@@ -45,7 +45,7 @@ def ple_model(context: dg.AssetExecutionContext, database: Database) -> dg.Mater
             version, outcome, card = training.learn(connection)
     except BartonError as error:
         with database.transaction() as connection:
-            event_queue.log_error(connection, "ple_model", str(error), record_id=context.run.run_id)
+            error_log.log_error(connection, "ple_model", str(error), record_id=context.run.run_id)
         raise dg.Failure(description=str(error), allow_retries=False) from error
     context.log.info(outcome.report["decision"])
     pictures = {

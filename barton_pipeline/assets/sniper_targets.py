@@ -4,9 +4,9 @@ import dagster as dg
 from psycopg2.extensions import connection as Connection
 
 from barton_pipeline.assets.materialize import materialize_stage, stage_options
+from barton_pipeline.reports import spending
 from barton_pipeline.scoring import targets
 from barton_pipeline.stages import Counts
-from barton_pipeline.vendors import spending
 
 PREVIEW = """
     SELECT company_id, company_name, round(ple_score::numeric, 3) AS ple,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline import event_queue
+from barton_pipeline import error_log
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.scoring import bit, models, ple, selection
 from barton_pipeline.scoring.config import rules
@@ -55,7 +55,7 @@ def alarm() -> dict[str, float]:
         found = drifted(connection, model.scorecard)
         if found and not _already_told(connection, model.version):
             listed = ", ".join(f"{name} {index:.2f}" for name, index in found.items())
-            event_queue.log_error(
+            error_log.log_error(
                 connection,
                 "ple_drift",
                 f"Today's companies are not like those of the day model {model.version} was trained: {listed} (population "

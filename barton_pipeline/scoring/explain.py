@@ -6,14 +6,14 @@ from typing import Any
 from psycopg2.extensions import connection as Connection
 
 from barton_pipeline.errors import InputError
-from barton_pipeline.reports import query
+from barton_pipeline.postgres import sql
 from barton_pipeline.scoring import bit, models, ple, selection
 from barton_pipeline.scoring.config import moment, rules
 
 
 def find_company(connection: Connection, wanted: str) -> str:
     """The Barton ID of a company given by ID, domain or name. Raises InputError when none or several fit."""
-    found = query(
+    found = sql.rows(
         connection,
         """
         SELECT company_unique_id AS id, company_name AS name, domain FROM marketing.company_master
@@ -40,7 +40,7 @@ def explain(connection: Connection, company_id: str, as_of: datetime | None = No
     bit.score(connection)
     model = models.champion(connection)
     ple.score(connection, model.scorecard if model else None)
-    row = query(
+    row = sql.rows(
         connection,
         """
         SELECT c.company_unique_id, c.company_name, c.domain, b.as_of, b.score AS bit, b.reasons AS bit_reasons,
@@ -77,7 +77,7 @@ def _stored(connection: Connection, company_id: str, as_of: datetime) -> dict[st
     """The newest scores kept by that moment."""
     found: dict[str, Any] = {}
     for name in ("bit", "ple"):
-        rows = query(
+        rows = sql.rows(
             connection,
             f"""
             SELECT {name}_score AS score, {name}_model_version AS version, calculated_at FROM marketing.{name}_results

@@ -13,7 +13,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from barton_pipeline.postgres.connection import transaction
-from barton_pipeline.vendors import ledger, people
+from barton_pipeline.vendors import ledger
+from barton_pipeline.vendors.items import by_input
 from barton_pipeline.vendors.ledger import Answer, Request
 from barton_pipeline.vendors.settings import Access, Operation, operations, rules
 from barton_pipeline.vendors.wire import Refused, Trouble, Unclear, insist, retry_after, send_once
@@ -181,7 +182,7 @@ class Apify:
 
     def _settle(self, request: Request, run: Any, items: list[dict[str, Any]]) -> None:
         operation = operations()[request.operation]
-        found = people.by_input(operation.name, request.inputs, items)
+        found = by_input(operation.name, request.inputs, items)
         assigned = sum(map(len, found.values()))
         usd = _charged(run, operation, len(items))
         complete = run.status == "SUCCEEDED"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from barton_pipeline import event_queue
+from barton_pipeline import error_log
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.vendors import ledger
 from barton_pipeline.vendors.apify import Apify, actor_input
@@ -116,7 +116,7 @@ class Shopping:
         with transaction() as connection:
             if trouble:
                 ledger.hold(connection, self.import_batch_id, operation, "vendor_trouble", max(last.held, 1), trouble)
-                event_queue.log_error(
+                error_log.log_error(
                     connection,
                     "vendor_trouble",
                     f"{operation.name} for batch {self.import_batch_id}: {trouble} Nothing is lost or paid twice; it is tried "

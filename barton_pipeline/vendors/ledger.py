@@ -15,7 +15,7 @@ from typing import Any
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import RealDictCursor, execute_values
 
-from barton_pipeline import event_queue
+from barton_pipeline import error_log
 from barton_pipeline.errors import BartonError
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.vendors.settings import ALLOW_MIXED, Operation, mixing_allowed, operations, rules
@@ -681,7 +681,7 @@ def warn_about_budgets(connection: Connection, vendor: str, environment: str, bu
                 (f"{vendor}:{scope}:{level}",),
             )
             if cursor.fetchone() is None:
-                event_queue.log_error(
+                error_log.log_error(
                     connection,
                     "vendor_budget",
                     f"{vendor} has used ${spent[scope]:.2f} of its budget of ${budget} per {scope} ({share:.0%}). "

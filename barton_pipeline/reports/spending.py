@@ -6,7 +6,7 @@ from typing import Any
 from psycopg2.extensions import connection as Connection
 
 from barton_pipeline import enrichment, verification
-from barton_pipeline.reports import query
+from barton_pipeline.postgres import sql
 from barton_pipeline.vendors import ledger, settings
 from barton_pipeline.vendors.settings import Operation, operations, rules
 
@@ -74,7 +74,7 @@ def plan(connection: Connection, import_batch_id: str) -> list[dict[str, Any]]:
         certain = certain and lines[-1]["to_buy"] == 0
     operation = operations()[verification.OPERATION]
     lines.append(_line(connection, operation, verification.GIVEN, {"batch": import_batch_id}, certain))
-    slots = query(connection, _SLOTS_TO_FILL, batch=import_batch_id)[0]["n"]
+    slots = sql.rows(connection, _SLOTS_TO_FILL, batch=import_batch_id)[0]["n"]
     if slots:
         guesses = slots * rules()["guessing"]["at_most"]
         lines.append(_entry("guessed addresses", _state(connection, operation), operation, guesses, 0, "at most"))
@@ -86,7 +86,7 @@ def _line(
 ) -> dict[str, Any]:
     reached = settings.access(operation.vendor)
     environment = reached.environment if reached else "real"
-    counts = query(
+    counts = sql.rows(
         connection,
         _KNOWN.format(wanted=wanted),
         **parameters,
@@ -125,12 +125,12 @@ def _state(connection: Connection, operation: Operation) -> str:
 
 def spent(connection: Connection, import_batch_id: str | None = None) -> list[dict[str, Any]]:
     """Requests and dollars per vendor, environment and operation; of one batch or of all."""
-    return query(connection, _BY_VENDOR, batch=import_batch_id)
+    return sql.rows(connection, _BY_VENDOR, batch=import_batch_id)
 
 
 def yields(connection: Connection, import_batch_id: str | None = None) -> dict[str, Any]:
     """Dollars per filled slot, verified address and sniper target; None where there is none."""
-    return query(connection, _YIELD, batch=import_batch_id)[0]
+    return sql.rows(connection, _YIELD, batch=import_batch_id)[0]
 
 
 def budgets(connection: Connection) -> list[dict[str, Any]]:
@@ -157,7 +157,7 @@ def budgets(connection: Connection) -> list[dict[str, Any]]:
 
 def holds(connection: Connection, import_batch_id: str | None = None) -> list[dict[str, Any]]:
     """What waits to be bought and why."""
-    return query(
+    return sql.rows(
         connection,
         """
         SELECT import_batch_id AS batch, operation, reason, inputs, message, held_at, retry_at FROM marketing.vendor_holds

@@ -1,38 +1,30 @@
 """The event queue: accept, absorb, extend, finish, fail and requeue events. The protocol is docs/event-protocol.md.
 
-Belongs here: every statement that moves an event between states. Starting runs is the sensor's business
-(``sensors.py``), doing the work is a stage's (``stages.py``). No dagster here.
+Belongs here: every statement that moves an event between states, except those of ``upkeep``. Starting runs is the sensor's business
+(``orchestration.sensors``), doing the work is a stage's (``stages``). No dagster here.
 
 All functions take a psycopg2 connection and leave the commit to the caller, so that finishing an event can be part
 of the transaction that did its work. All times are the server's.
 """
 
-import contextlib
-import json
-import select
-import time
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-import psycopg2
 from psycopg2.extensions import connection as Connection
-from psycopg2.extras import RealDictCursor
 
-from barton_pipeline import set_aside
-from barton_pipeline.config import load_yaml
-from barton_pipeline.errors import BartonError, DatabaseError, InputError
-from barton_pipeline.postgres.connection import connect
-
-CHANNEL = "pipeline_event"
+from barton_pipeline import error_log
+from barton_pipeline.config import load
+from barton_pipeline.errors import BartonError
+from barton_pipeline.postgres import sql
+from barton_pipeline.postgres.sql import Lock
+from barton_pipeline.queue import set_aside
 
 
 @dataclass(frozen=True)
 class QueueSettings:
-    """The numbers of ``event_queue.yaml``; units are in the names."""
+    """The numbers of ``events.yaml``; units are in the names."""
 
     max_attempts: int
     max_crashes: int
@@ -49,7 +41,7 @@ class QueueSettings:
 @cache
 def settings() -> QueueSettings:
     """The documented defaults, read once per process."""
-    return QueueSettings(**load_yaml(Path(__file__).with_name("event_queue.yaml")))
+    return load(Path(__file__).with_name("events.yaml"), QueueSettings)
 
 
 class LeaseLost(BartonError):
@@ -85,58 +77,6 @@ class Lease:
     expired: bool
 
 
-def _rows(connection: Connection, statement: str, **parameters: Any) -> list[dict[str, Any]]:
-    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute(statement, parameters)
-        return [dict(row) for row in cursor.fetchall()]
-
-
-def settle_unroutable(connection: Connection) -> int:
-    """End events that no run can work on: informational ones are processed, others fail visibly.
-
-    Others are those that name no batch, and those of a type that marketing.event_routes does not know.
-    Returns how many were ended.
-    """
-    ended = _rows(
-        connection,
-        """
-        WITH RECURSIVE types AS (  -- the distinct types, by skipping through the index
-            SELECT min(event_type) AS event_type FROM marketing.pipeline_events WHERE status = 'pending'
-            UNION ALL
-            SELECT (SELECT min(e.event_type) FROM marketing.pipeline_events e
-                    WHERE e.status = 'pending' AND e.event_type > t.event_type)
-            FROM types t WHERE t.event_type IS NOT NULL
-        ), unroutable AS (
-            SELECT e.id, CASE WHEN r.event_type IS NULL THEN 'its type is not in marketing.event_routes'
-                              WHEN r.entry_stage IS NOT NULL THEN 'it names no import batch' END AS fault
-            FROM marketing.pipeline_events e LEFT JOIN marketing.event_routes r USING (event_type)
-            WHERE e.status = 'pending' AND e.id = ANY (ARRAY(
-                SELECT id FROM marketing.pipeline_events WHERE status = 'pending' AND event_type IN (
-                    SELECT t.event_type FROM types t LEFT JOIN marketing.event_routes r USING (event_type)
-                    WHERE r.entry_stage IS NULL)
-                UNION ALL
-                SELECT id FROM marketing.pipeline_events WHERE status = 'pending' AND import_batch_id IS NULL
-                LIMIT 10000))
-            ORDER BY e.id FOR UPDATE OF e SKIP LOCKED
-        )
-        UPDATE marketing.pipeline_events e
-        SET status = CASE WHEN u.fault IS NULL THEN 'processed' ELSE 'failed' END, processed_at = now(), error_message = u.fault
-        FROM unroutable u WHERE e.id = u.id
-        RETURNING e.id, e.event_type, e.first_record_id, e.error_message
-        """,
-    )
-    for event in ended:
-        if event["error_message"]:
-            log_error(
-                connection,
-                event["event_type"],
-                f"No run can be started for event {event['id']} ({event['event_type']}): {event['error_message']}. "
-                "Raise it again with a known type and import_batch_id in its payload.",
-                record_id=event["first_record_id"],
-            )
-    return len(ended)
-
-
 # Nothing is ever put off for longer than the cap: what seems to be was written before the server's clock jumped back.
 DUE = "(available_at <= now() OR available_at > now() + make_interval(secs => 2 * %(cap)s))"
 
@@ -147,7 +87,7 @@ def ready_batches(connection: Connection, limit: int) -> list[ReadyBatch]:
     Few rows before many, so that a row of somebody who waits does not stand behind a hundred files; a minute of waiting
     counts as much as a tenth of the rows, so that nobody waits for ever.
     """
-    rows = _rows(
+    rows = sql.rows(
         connection,
         f"""
         WITH RECURSIVE batches AS (  -- skips through the index, so that events stuck in busy batches cost nothing
@@ -182,11 +122,7 @@ def accept(connection: Connection, import_batch_id: str, run_id: str | None = No
     token = str(uuid.uuid4())
     with connection.cursor() as cursor:
         # tried, not waited for: several batches are accepted in one transaction, and two acceptors must not deadlock
-        cursor.execute(
-            "SELECT pg_try_advisory_xact_lock(hashtextextended('barton.accept:' || %s, 0))", (import_batch_id,)
-        )
-        row = cursor.fetchone()
-        if not (row and row[0]) or lease_of(connection, import_batch_id):
+        if not sql.try_lock(connection, Lock.ACCEPT, import_batch_id) or lease_of(connection, import_batch_id):
             return None
         cursor.execute(
             f"""
@@ -316,7 +252,7 @@ def fail(connection: Connection, lease_token: str, message: str, crashed: bool =
     The delay is min(base * 2^(attempts-1), cap) * uniform(0.5, 1). Dead letters get one critical error per batch.
     """
     limits = settings()
-    rows = _rows(
+    rows = sql.rows(
         connection,
         """
         WITH judged AS (
@@ -344,7 +280,7 @@ def fail(connection: Connection, lease_token: str, message: str, crashed: bool =
     dead = [row for row in rows if row["dead"]]
     if dead:
         batch = dead[0]["import_batch_id"]
-        log_error(
+        error_log.log_error(
             connection,
             "dead_letter",
             f"Batch {batch}: {len(dead)} event(s) given up after repeated failures. Last failure: {message[:1000]} "
@@ -369,53 +305,6 @@ def give_back(connection: Connection, lease_token: str) -> int:
             (lease_token,),
         )
         return cursor.rowcount
-
-
-def reconcile(connection: Connection) -> list[str]:
-    """Queue the batches that hold rows nobody has judged and no event announces; returns their keys.
-
-    Triggers do not fire during a restore, under logical replication or when somebody disabled them. Each find is an
-    error in the log, because something other than the queue has to be looked at.
-    """
-    found = _rows(
-        connection,
-        """
-        WITH unjudged AS (
-            SELECT import_batch_id, 'raw_intake' AS stage, count(*) AS rows FROM intake.company_raw_intake
-            WHERE validated IS NULL AND updated_at < now() - make_interval(secs => %(age)s) GROUP BY 1
-            UNION ALL
-            SELECT import_batch_id, 'enriched_contacts', count(*) FROM intake.people_raw_intake
-            WHERE outcome IS NULL AND updated_at < now() - make_interval(secs => %(age)s) GROUP BY 1
-            UNION ALL
-            SELECT import_batch_id, 'bit_scores', count(*) FROM intake.signals_raw_intake
-            WHERE outcome IS NULL AND created_at < now() - make_interval(secs => %(age)s) GROUP BY 1
-            UNION ALL
-            SELECT import_batch_id, 'ple_scores', count(*) FROM intake.outcomes_raw_intake
-            WHERE outcome IS NULL AND created_at < now() - make_interval(secs => %(age)s) GROUP BY 1
-        )
-        SELECT DISTINCT ON (import_batch_id) import_batch_id, stage, rows
-        FROM unjudged u JOIN marketing.pipeline_stages USING (stage)
-        WHERE NOT EXISTS (SELECT FROM marketing.pipeline_events e
-                          WHERE e.import_batch_id = u.import_batch_id AND e.status IN ('pending', 'processing', 'failed'))
-        ORDER BY import_batch_id, position
-        """,
-        age=settings().reconcile_after_seconds,
-    )
-    for batch in found:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT marketing.notify_pipeline_event(%s, '{}', %s)",
-                (f"continue_at_{batch['stage']}", batch["import_batch_id"]),
-            )
-        log_error(
-            connection,
-            "reconciler",
-            f"{batch['rows']} row(s) of batch {batch['import_batch_id']} had raised no event and were not judged; the batch is "
-            f"queued from {batch['stage']}. Were triggers disabled, or rows restored or replicated? See barton doctor.",
-            batch=batch["import_batch_id"],
-            severity="warning",
-        )
-    return [batch["import_batch_id"] for batch in found]
 
 
 def requeue(connection: Connection, import_batch_id: str | None = None) -> int:
@@ -458,7 +347,7 @@ def open_leases(connection: Connection, import_batch_id: str | None = None) -> l
 
     A lease that seems to last longer than one can was written before the server's clock jumped back.
     """
-    rows = _rows(
+    rows = sql.rows(
         connection,
         """
         SELECT import_batch_id, lease_token::text, max(claimed_by) AS run_id,
@@ -476,100 +365,3 @@ def open_leases(connection: Connection, import_batch_id: str | None = None) -> l
 def lease_of(connection: Connection, import_batch_id: str) -> Lease | None:
     """The lease a batch is under, if any."""
     return next(iter(open_leases(connection, import_batch_id)), None)
-
-
-def log_error(
-    connection: Connection,
-    event_type: str,
-    message: str,
-    *,
-    batch: str | None = None,
-    record_id: str | None = None,
-    details: dict[str, Any] | None = None,
-    severity: str = "error",
-) -> int:
-    """Write to marketing.pipeline_errors; returns the error's id."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT marketing.log_pipeline_error(%s, %s, %s, %s, %s, %s)",
-            (event_type, record_id, message, json.dumps(details or {}, default=str), severity, batch),
-        )
-        row = cursor.fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def check_known_batch(connection: Connection, import_batch_id: str) -> None:
-    """Raise InputError unless some intake table holds rows of the batch."""
-    known = _rows(
-        connection,
-        """
-        SELECT 1 WHERE EXISTS (SELECT FROM intake.company_raw_intake WHERE import_batch_id = %(batch)s)
-            OR EXISTS (SELECT FROM intake.people_raw_intake WHERE import_batch_id = %(batch)s)
-            OR EXISTS (SELECT FROM intake.signals_raw_intake WHERE import_batch_id = %(batch)s)
-            OR EXISTS (SELECT FROM intake.outcomes_raw_intake WHERE import_batch_id = %(batch)s)
-        """,
-        batch=import_batch_id,
-    )
-    if not known:
-        raise InputError(
-            f"Batch {import_batch_id!r} holds no rows. Load it first (barton load FILE --batch {import_batch_id}), "
-            "or see the known batches with: barton status"
-        )
-
-
-def listen(connection: Connection, seconds: float) -> list[str]:
-    """Wait up to ``seconds`` for notifications on a connection that LISTENs; their payloads, empty on time-out.
-
-    The connection must be in autocommit: a listener idle in a transaction blocks the server's notification queue.
-    """
-    connection.poll()
-    if not connection.notifies:
-        with contextlib.suppress(InterruptedError):
-            select.select([connection], [], [], seconds)
-        connection.poll()
-    payloads = [notification.payload for notification in connection.notifies]
-    connection.notifies.clear()
-    return payloads
-
-
-def start_listening(connection: Connection) -> None:
-    """Subscribe a connection to the queue's channel (sets autocommit)."""
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        cursor.execute(f"LISTEN {CHANNEL}")
-
-
-def follow(deadline: float) -> Iterator[dict[str, Any]]:
-    """Events as they are raised, until ``deadline`` (time.monotonic seconds).
-
-    Survives a lost connection: it subscribes again first and then reads the table, so nothing is skipped. An event
-    that becomes visible later than one with a higher id is caught by looking back over the newest ids.
-    """
-    seen: dict[int, None] = {}
-    connection: Connection | None = None
-    start = None
-    while time.monotonic() < deadline:
-        try:
-            if connection is None:
-                connection = connect()
-                start_listening(connection)
-            if start is None:
-                start = _rows(connection, "SELECT coalesce(max(id), 0) AS id FROM marketing.pipeline_events")[0]["id"]
-            for event in _rows(connection, _NEW_EVENTS, after=max([start, *list(seen)[-1:]]) - LOOK_BACK, start=start):
-                if event["id"] not in seen:
-                    seen[event["id"]] = None
-                    yield event
-            for event_id in list(seen)[:-LOOK_BACK]:
-                del seen[event_id]
-            listen(connection, max(0.0, min(1.0, deadline - time.monotonic())))
-        except (psycopg2.OperationalError, psycopg2.InterfaceError, DatabaseError):
-            connection = None
-            time.sleep(max(0.0, min(1.0, deadline - time.monotonic())))
-
-
-LOOK_BACK = 10_000
-_NEW_EVENTS = """
-    SELECT id, event_type, import_batch_id, status, n_rows, payload, created_at FROM marketing.pipeline_events
-    WHERE id > %(after)s AND id > %(start)s ORDER BY id
-"""

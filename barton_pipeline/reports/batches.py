@@ -1,0 +1,110 @@
+"""Batches: all of them, one stage by stage, and why rows of one were rejected."""
+
+from typing import Any
+
+from psycopg2.extensions import connection as Connection
+
+from barton_pipeline.errors import InputError
+from barton_pipeline.postgres import sql
+
+
+def list_batches(connection: Connection, limit: int = 50) -> list[dict[str, Any]]:
+    """The newest batches: rows, companies, slots, targets, last stage, and events by state."""
+    return sql.rows(
+        connection,
+        """
+        WITH events AS (
+            SELECT import_batch_id, count(*) FILTER (WHERE status = 'pending') AS pending,
+                   count(*) FILTER (WHERE status = 'processing') AS processing,
+                   count(*) FILTER (WHERE status = 'failed') AS failed
+            FROM marketing.pipeline_events
+            WHERE status IN ('pending', 'processing', 'failed') AND import_batch_id IS NOT NULL GROUP BY 1
+        ), stages AS (
+            SELECT import_batch_id, max(completed_at) AS last_completed_at,
+                   (array_agg(stage ORDER BY completed_at DESC, position DESC))[1] AS last_stage,
+                   max(rows_in) FILTER (WHERE stage = 'validated_companies') AS rows,
+                   max(rows_rejected) FILTER (WHERE stage = 'validated_companies') AS rejected,
+                   max(rows_out) FILTER (WHERE stage = 'company_master') AS companies,
+                   max(rows_out) FILTER (WHERE stage = 'company_slots') AS slots,
+                   max(rows_out) FILTER (WHERE stage = 'sniper_targets') AS targets
+            FROM marketing.batch_stages JOIN marketing.pipeline_stages USING (stage) GROUP BY 1
+        )
+        SELECT import_batch_id AS batch,
+               CASE WHEN e.processing > 0 THEN 'running' WHEN e.failed > 0 THEN 'failed'
+                    WHEN e.pending > 0 THEN 'waiting' ELSE 'done' END AS state,
+               s.rows, s.rejected, s.companies, s.slots, s.targets, s.last_stage, s.last_completed_at,
+               coalesce(e.pending, 0) AS pending_events, coalesce(e.processing, 0) AS processing_events,
+               coalesce(e.failed, 0) AS failed_events
+        FROM stages s FULL JOIN events e USING (import_batch_id)
+        ORDER BY s.last_completed_at DESC NULLS FIRST, batch LIMIT %(limit)s
+        """,
+        limit=limit,
+    )
+
+
+def list_batch_keys(connection: Connection) -> list[str]:
+    """Every batch that has intake rows, in the order in which they first arrived."""
+    rows = sql.rows(
+        connection,
+        """
+        SELECT import_batch_id FROM (
+            SELECT import_batch_id, created_at FROM intake.company_raw_intake
+            UNION ALL SELECT import_batch_id, created_at FROM intake.people_raw_intake
+            UNION ALL SELECT import_batch_id, created_at FROM intake.signals_raw_intake
+            UNION ALL SELECT import_batch_id, created_at FROM intake.outcomes_raw_intake) AS arrived
+        GROUP BY import_batch_id ORDER BY min(created_at), import_batch_id
+        """,
+    )
+    return [row["import_batch_id"] for row in rows]
+
+
+def list_stages(connection: Connection, import_batch_id: str) -> list[dict[str, Any]]:
+    """The stages in order; those a batch has not completed have NULL counts."""
+    return sql.rows(
+        connection,
+        """
+        SELECT p.stage, b.rows_in, b.rows_out, b.rows_rejected, b.completed_at, w.duration_seconds AS seconds
+        FROM marketing.pipeline_stages p
+        LEFT JOIN marketing.batch_stages b ON b.stage = p.stage AND b.import_batch_id = %(batch)s
+        LEFT JOIN LATERAL (SELECT duration_seconds FROM marketing.workflow_stats s
+                           WHERE s.batch_id = %(batch)s AND s.workflow_name = p.stage AND s.status = 'ok'
+                           ORDER BY s.created_at DESC LIMIT 1) w ON true
+        ORDER BY p.position
+        """,
+        batch=import_batch_id,
+    )
+
+
+def count_reasons(connection: Connection, import_batch_id: str) -> list[dict[str, Any]]:
+    """Reason codes of a batch with their counts and two sample rows each, most frequent first."""
+    return sql.rows(
+        connection,
+        """
+        SELECT reason, count(*) AS rows, count(*) FILTER (WHERE NOT validated) AS in_rejected_rows,
+               string_agg(company, '; ' ORDER BY id) FILTER (WHERE place <= 2) AS sample
+        FROM (SELECT r.id, r.company, r.validated, reason, row_number() OVER (PARTITION BY reason ORDER BY r.id) AS place
+              FROM intake.company_raw_intake r CROSS JOIN unnest(r.validation_reasons) AS reason
+              WHERE r.import_batch_id = %(batch)s) AS reasons
+        GROUP BY reason ORDER BY rows DESC, reason
+        """,
+        batch=import_batch_id,
+    )
+
+
+def check_known_batch(connection: Connection, import_batch_id: str) -> None:
+    """Raise InputError unless some intake table holds rows of the batch."""
+    known = sql.rows(
+        connection,
+        """
+        SELECT 1 WHERE EXISTS (SELECT FROM intake.company_raw_intake WHERE import_batch_id = %(batch)s)
+            OR EXISTS (SELECT FROM intake.people_raw_intake WHERE import_batch_id = %(batch)s)
+            OR EXISTS (SELECT FROM intake.signals_raw_intake WHERE import_batch_id = %(batch)s)
+            OR EXISTS (SELECT FROM intake.outcomes_raw_intake WHERE import_batch_id = %(batch)s)
+        """,
+        batch=import_batch_id,
+    )
+    if not known:
+        raise InputError(
+            f"Batch {import_batch_id!r} holds no rows. Load it first (barton load FILE --batch {import_batch_id}), "
+            "or see the known batches with: barton status"
+        )
