@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from barton_pipeline import alert_channels, operations
 from barton_pipeline.errors import BartonError
+from barton_pipeline.monitoring import channels
+from barton_pipeline.operations import rollbacks
 from barton_pipeline.postgres import embedded, migrations, sql
 from barton_pipeline.postgres.connection import database_url, redact, transaction
 
@@ -152,7 +153,7 @@ def _queue(name: str) -> Finding:
 
 def _rollbacks(name: str) -> Finding:
     with transaction() as connection:
-        found = operations.in_force(connection)
+        found = rollbacks.in_force(connection)
     if not found:
         return Finding(name, "ok", "none in force")
     listed = ", ".join(
@@ -162,16 +163,16 @@ def _rollbacks(name: str) -> Finding:
 
 
 def _alerts(name: str) -> Finding:
-    found = alert_channels.channels()
+    found = channels.configured_channels()
     if not found:
         return Finding(
             name,
             "warning",
             "no channels: nobody is told",
-            f"Set {alert_channels.VARIABLE} (docs/alerts.md).",
+            f"Set {channels.VARIABLE} (docs/alerts.md).",
         )
-    if wrong := [channel.name for channel in found if not alert_channels.understood(channel)]:
-        return Finding(name, "error", f"{', '.join(wrong)}: {alert_channels.NOT_UNDERSTOOD}", "Correct the URL.")
+    if wrong := [channel.name for channel in found if not channels.understood(channel)]:
+        return Finding(name, "error", f"{', '.join(wrong)}: {channels.NOT_UNDERSTOOD}", "Correct the URL.")
     with transaction() as connection:
         (row,) = sql.rows(
             connection,
@@ -206,7 +207,7 @@ def _disk(name: str) -> Finding:
 
 
 def _dns(name: str) -> Finding:
-    from barton_pipeline.email_checks import MxLookup
+    from barton_pipeline.addresses.checks import MxLookup
 
     if MxLookup(timeout_seconds=2.0).available():
         return Finding(name, "ok", f"DNS answers on {socket.gethostname()}")

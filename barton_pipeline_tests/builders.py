@@ -1,24 +1,13 @@
 """Rows for tests, and running stages without Dagster."""
 
 import uuid
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from barton_pipeline import enrichment, validation, verification
-from barton_pipeline.scoring import bit, ple, targets
-from barton_pipeline.stages import STAGES, StageRun, run_stage, sql_stage
-
-WORK = {
-    "raw_intake": sql_stage("raw_intake"),
-    "validated_companies": validation.run,
-    "company_master": sql_stage("company_master"),
-    "company_slots": sql_stage("company_slots"),
-    "enriched_contacts": enrichment.run,
-    "verified_emails": verification.run,
-    "bit_scores": bit.run,
-    "ple_scores": ple.run,
-    "sniper_targets": targets.run,
-}
-BUY = {"enriched_contacts": enrichment.buy, "verified_emails": verification.buy}
+from barton_pipeline.pipeline import BY_NAME, NAMES, stage_run
+from barton_pipeline.stages.lease import StageRun
+from barton_pipeline.stages.runner import Stage, run_stage
 
 
 def insert_companies(db: Any, batch: str, count: int, first: int = 1) -> None:
@@ -50,15 +39,20 @@ def mend(db: Any, table: str) -> None:
     db.execute(f"DROP TRIGGER defect ON {table}; DROP FUNCTION defect()")
 
 
-def stage_run(batch: str, stages: tuple[str, ...] = STAGES, token: str | None = None) -> StageRun:
+def manual_run(batch: str, stages: tuple[str, ...] = NAMES, token: str | None = None) -> StageRun:
     """A run started by hand, or for claimed events when a token is given."""
     run_id = str(uuid.uuid4())
-    return StageRun(
+    return stage_run(
         batch, run_id, token or run_id, token is not None, frozenset(stages), "event" if token else "manual"
     )
 
 
-def run_stages(batch: str, stages: tuple[str, ...] = STAGES, token: str | None = None) -> dict[str, dict[str, Any]]:
+def stage_with(name: str, work: Callable[..., dict[str, Any]]) -> Stage:
+    """A stage of the pipeline that does something else, and buys nothing."""
+    return replace(BY_NAME[name], work=work, buy=None)
+
+
+def run_stages(batch: str, stages: tuple[str, ...] = NAMES, token: str | None = None) -> dict[str, dict[str, Any]]:
     """Run stages in order as one run; counts by stage."""
-    run = stage_run(batch, stages, token)
-    return {stage: run_stage(run, stage, WORK[stage], BUY.get(stage)) for stage in stages}
+    run = manual_run(batch, stages, token)
+    return {stage: run_stage(run, BY_NAME[stage]) for stage in stages}

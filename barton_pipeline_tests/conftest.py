@@ -20,7 +20,7 @@ import pytest
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline.alert_channels import VARIABLE as ALERT_URLS
+from barton_pipeline.monitoring.channels import VARIABLE as ALERT_URLS
 from barton_pipeline.postgres import migrations
 from barton_pipeline.postgres.connection import SCHEME, connect, dsn_parameters, transaction
 from barton_pipeline.vendors.settings import ALLOW_MIXED, KEYS, SANDBOX

@@ -20,8 +20,9 @@ import pytest
 import requests.adapters
 from aiosmtpd.controller import Controller
 
-from barton_pipeline import alert_channels, alerts, doctor
-from barton_pipeline.alert_channels import VARIABLE, Channel, channels, deliver, redact, send
+from barton_pipeline import doctor
+from barton_pipeline.monitoring import alerts, channels
+from barton_pipeline.monitoring.channels import VARIABLE, Channel, configured_channels, deliver, redact, send
 from barton_pipeline_tests.receivers import http_receiver
 from barton_pipeline_tests.test_cli import barton
 
@@ -139,16 +140,16 @@ def test_channels_are_named_by_kind_and_place(monkeypatch) -> None:
     monkeypatch.setenv(
         VARIABLE, f"{SLACK}\n {DISCORD} slack://a/b/c\tmailtos://u:pa55w0rd@host  xoxb-pa55w0rd:1 http://[pa55w0rd"
     )
-    names = [channel.name for channel in channels()]
+    names = [channel.name for channel in configured_channels()]
     assert names == ["slack-1", "discord-1", "slack-2", "mailtos-1", "unreadable-1", "unreadable-2"]
-    assert not any(secret in repr(channels()) for secret in SECRETS)
+    assert not any(secret in repr(configured_channels()) for secret in SECRETS)
 
 
 def test_a_dotenv_file_is_read(tmp_path: Path, monkeypatch) -> None:
     (tmp_path / ".env").write_text(f"{VARIABLE}={SLACK}\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(VARIABLE)
-    assert [channel.name for channel in channels()] == ["slack-1"]
+    assert [channel.name for channel in configured_channels()] == ["slack-1"]
 
 
 def test_a_failing_channel_is_tried_again_in_order_and_later_each_time(db, receiver, monkeypatch) -> None:
@@ -203,7 +204,7 @@ def test_who_is_killed_after_sending_repeats_that_message_and_no_other(db, recei
     monkeypatch.setenv(VARIABLE, receiver.url("json"))
     queue(db, "json-1", "a", "b", "c")
     sender = subprocess.Popen(
-        [sys.executable, "-c", "from barton_pipeline import alerts; from barton_pipeline.alert_channels import deliver; "
+        [sys.executable, "-c", "from barton_pipeline import alerts; from barton_pipeline.monitoring.channels import deliver; "
          "deliver(alerts.settings()['delivery'])"], env=dict(os.environ),
     )  # fmt: skip
 
@@ -311,7 +312,7 @@ def test_redacting() -> None:
 
 
 def test_importing_the_rules_does_not_import_the_library() -> None:
-    code = "import sys, barton_pipeline.alerts, barton_pipeline.definitions; print('apprise' in sys.modules)"
+    code = "import sys, barton_pipeline.monitoring.alerts, barton_pipeline.definitions; print('apprise' in sys.modules)"
     run = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
 
@@ -324,7 +325,7 @@ def test_the_command_tests_channels(db, receiver) -> None:
         as_json = barton("alerts", "--test", "--json", BARTON_ALERT_URLS=urls)
     assert run.returncode == 1 == as_json.returncode
     assert "json-1: taken" in run.stdout and "json-2: A Connection error" in run.stdout
-    assert f"nonsense-1: {alert_channels.NOT_UNDERSTOOD}" in run.stdout
+    assert f"nonsense-1: {channels.NOT_UNDERSTOOD}" in run.stdout
     assert [entry["ok"] for entry in json.loads(as_json.stdout)] == [True, False, False]
     assert "secretpath" not in run.stdout + run.stderr + as_json.stdout + as_json.stderr
     assert barton("alerts", "--test", BARTON_ALERT_URLS=receiver.url("json")).returncode == 0

@@ -11,7 +11,8 @@ import dagster as dg
 import psycopg2
 import pytest
 
-from barton_pipeline import alert_channels, alerts, sensors
+from barton_pipeline.monitoring import alerts, channels
+from barton_pipeline.orchestration import sensors
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline_tests.builders import insert_companies, run_stages
 from barton_pipeline_tests.receivers import http_receiver
@@ -204,7 +205,7 @@ def test_between_the_rounds_only_what_is_critical_is_told(db) -> None:
 def receiver(monkeypatch):
     """A local server, the only channel."""
     with http_receiver() as found:
-        monkeypatch.setenv(alert_channels.VARIABLE, found.url("json"))
+        monkeypatch.setenv(channels.VARIABLE, found.url("json"))
         yield found
 
 
@@ -214,9 +215,9 @@ def titles(receiver) -> list[str]:
 
 def test_the_alert_and_the_recovery_arrive(db, receiver) -> None:
     judge(db, event("1 minute", "failed", "B-7"), (ERROR, {**error("critical")[1], "batch": "B-7"}))
-    assert "1 sent" in alert_channels.deliver(alerts.settings()["delivery"])
+    assert "1 sent" in channels.deliver(alerts.settings()["delivery"])
     judge(db, ("DELETE FROM marketing.pipeline_events", None))
-    assert "1 sent" in alert_channels.deliver(alerts.settings()["delivery"])
+    assert "1 sent" in channels.deliver(alerts.settings()["delivery"])
     first, second = (json.loads(request.body) for request in receiver.requests)
     assert first["title"] == f"Barton ({db.name}) critical: 2 alerts" and first["type"] == "failure"
     assert first["message"].splitlines() == [

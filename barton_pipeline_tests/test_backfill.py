@@ -6,10 +6,10 @@ from dagster._core.instance.ref import InstanceRef
 from hypothesis import given
 from hypothesis import strategies as st
 
-from barton_pipeline import batch_run
 from barton_pipeline.definitions import defs
+from barton_pipeline.orchestration import batch_run
+from barton_pipeline.pipeline import NAMES
 from barton_pipeline.postgres.connection import transaction
-from barton_pipeline.stages import STAGES
 
 from .builders import insert_companies, run_stages
 from .conftest import PROJECT
@@ -70,7 +70,7 @@ def test_dagsters_storage_has_what_was_planned_and_done_for_each_batch(three_bat
     with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(tmp_path), config_dir=str(PROJECT))) as instance:
         result = execute(instance)
         assert result.success
-        for stage in STAGES:
+        for stage in NAMES:
             asset = dg.AssetKey(stage)
             assert instance.get_materialized_partitions(asset) == {"B1", "B2", "B3"}
             (record,) = instance.get_asset_records([asset])

@@ -3,12 +3,12 @@
 import dagster as dg
 import pytest
 
-from barton_pipeline.assets.materialize import LEASE_TAG
-from barton_pipeline.checks import RULES, check_rule
 from barton_pipeline.definitions import defs
+from barton_pipeline.orchestration.assets.stages import LEASE_TAG
+from barton_pipeline.orchestration.checks import RULES, check_rule
+from barton_pipeline.orchestration.resources import Database
+from barton_pipeline.pipeline import NAMES
 from barton_pipeline.queue import events
-from barton_pipeline.resources import Database
-from barton_pipeline.stages import STAGES
 
 from .builders import insert_companies, run_stages
 
@@ -68,7 +68,7 @@ def test_a_partial_materialization_by_hand_is_continued(db) -> None:
         job.execute_in_process(
             instance=instance,
             tags={"dagster/partition": "B1"},
-            asset_selection=[dg.AssetKey(stage) for stage in STAGES[:4]],
+            asset_selection=[dg.AssetKey(stage) for stage in NAMES[:4]],
         )
     pending = db.query("SELECT DISTINCT event_type FROM marketing.pipeline_events WHERE status = 'pending' ORDER BY 1")
     assert pending == [("continue_at_enriched_contacts",), ("slot_created",)]
@@ -119,7 +119,7 @@ def test_rows_that_come_while_a_run_is_at_work_are_no_fault(batch) -> None:
 
 @pytest.mark.slow
 def test_the_suites_judge_neither_batches_without_companies_nor_rows_that_a_run_is_to_judge(db) -> None:
-    from barton_pipeline import expectations
+    from barton_pipeline.orchestration import expectations
 
     assert expectations.validate("intake", "UNDONE").passed
     db.execute(

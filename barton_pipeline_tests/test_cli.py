@@ -19,7 +19,7 @@ PROJECT = Path(__file__).parent.parent
 
 
 def barton(*arguments: str, cwd: Path = PROJECT, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "barton_pipeline.cli", *arguments], cwd=cwd, text=True,
+    return subprocess.run([sys.executable, "-m", "barton_pipeline.cli.main", *arguments], cwd=cwd, text=True,
                           capture_output=True, timeout=120, env={**os.environ, "COLUMNS": "200", **environment})  # fmt: skip
 
 
@@ -127,7 +127,7 @@ def test_load_run_status_targets_errors(db, tmp_path: Path) -> None:
 
 
 def test_listen_prints_events(db) -> None:
-    listener = subprocess.Popen([sys.executable, "-m", "barton_pipeline.cli", "listen", "--for", "8", "--json", "--batch", "B1"],
+    listener = subprocess.Popen([sys.executable, "-m", "barton_pipeline.cli.main", "listen", "--for", "8", "--json", "--batch", "B1"],
                                 cwd=PROJECT, text=True, stdout=subprocess.PIPE)  # fmt: skip
     assert listener.stdout is not None
     insert_companies(db, "B0", 1)

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from barton_pipeline import verification
-from barton_pipeline.email_checks import MxLookup
+from barton_pipeline.addresses import verification
+from barton_pipeline.addresses.checks import MxLookup
 from barton_pipeline.postgres.connection import transaction
 
 from .builders import insert_companies, run_stages

@@ -9,31 +9,31 @@ import dagster as dg
 import pytest
 from dagster._core.errors import DagsterResourceFunctionError
 
-from barton_pipeline import sensors
-from barton_pipeline.assets import ALL_ASSETS
-from barton_pipeline.checks import RULES
 from barton_pipeline.definitions import defs
 from barton_pipeline.errors import DatabaseError
 from barton_pipeline.instance.storage import BartonStorage
+from barton_pipeline.orchestration import sensors
+from barton_pipeline.orchestration.assets.stages import STAGE_ASSETS
+from barton_pipeline.orchestration.checks import RULES
+from barton_pipeline.orchestration.resources import Database
+from barton_pipeline.pipeline import NAMES, stages_from
 from barton_pipeline.postgres import migrations
 from barton_pipeline.postgres.connection import dsn_parameters
 from barton_pipeline.queue.events import Claim
-from barton_pipeline.resources import Database
-from barton_pipeline.stages import STAGES, stages_from
 from barton_pipeline_tests.builders import insert_companies
 
 PROJECT = Path(__file__).parent.parent
 
 
 def test_assets_are_the_stages_in_order() -> None:
-    assert tuple(asset.key.to_user_string() for asset in ALL_ASSETS) == STAGES
+    assert tuple(asset.key.to_user_string() for asset in STAGE_ASSETS) == NAMES
     graph = defs.resolve_asset_graph()
-    for before, after in itertools.pairwise(STAGES):
+    for before, after in itertools.pairwise(NAMES):
         assert dg.AssetKey(before) in graph.get(dg.AssetKey(after)).parent_keys, f"{after} could run before {before}"
 
 
 def test_every_asset_is_described() -> None:
-    for spec in (spec for asset in ALL_ASSETS for spec in asset.specs):
+    for spec in (spec for asset in STAGE_ASSETS for spec in asset.specs):
         assert spec.description and spec.group_name in ("enrichment", "intelligence")
         assert spec.owners and spec.kinds and spec.metadata["dagster/table_name"]
         assert spec.partitions_def is not None and spec.partitions_def.name == "import_batch"
@@ -41,13 +41,13 @@ def test_every_asset_is_described() -> None:
 
 def test_the_database_has_the_same_stages_in_the_same_order(db) -> None:
     assert (
-        tuple(stage for (stage,) in db.query("SELECT stage FROM marketing.pipeline_stages ORDER BY position")) == STAGES
+        tuple(stage for (stage,) in db.query("SELECT stage FROM marketing.pipeline_stages ORDER BY position")) == NAMES
     )
 
 
 def test_jobs_and_sensors() -> None:
     names = {node.name for node in defs.resolve_job_def("pipeline_job").nodes}
-    assert {*STAGES, *(f"{rule.asset}_{rule.name}" for rule in RULES)} == names
+    assert {*NAMES, *(f"{rule.asset}_{rule.name}" for rule in RULES)} == names
     for sensor in defs.sensors or []:
         assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
 
@@ -82,7 +82,7 @@ def test_heavy_libraries_stay_off_the_run_path() -> None:
     assert run.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("entry_stage", STAGES)
+@pytest.mark.parametrize("entry_stage", NAMES)
 def test_event_runs_leave_great_expectations_to_the_job_that_follows(entry_stage: str) -> None:
     request = sensors._run_request(Claim("B1", "token", entry_stage, 1), rows=5)
     job = defs.resolve_job_def("pipeline_job").get_subset(

@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from barton_pipeline import email_checks
-from barton_pipeline.email_checks import REASONS, MxLookup, check_address, check_many
+from barton_pipeline.addresses import checks
+from barton_pipeline.addresses.checks import REASONS, MxLookup, check_address, check_many
 
 
 @contextlib.contextmanager
@@ -118,7 +118,7 @@ def test_refused_syntax_and_disposable_domains_are_not_asked_for() -> None:
 
 def test_dns_that_goes_away_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without this a million domains would each wait for a time-out of their own."""
-    monkeypatch.setitem(email_checks._settings()["dns"], "unanswered_before_probing_again", 3)
+    monkeypatch.setitem(checks._settings()["dns"], "unanswered_before_probing_again", 3)
     asked: list[str] = []
     with dns_server(asked) as server:
         mx = MxLookup(0.2, nameservers=[server], probes=("mx-probe.com",))
@@ -134,7 +134,7 @@ def test_dns_that_goes_away_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_cache_is_bounded_and_forgets_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(email_checks._settings()["dns"], "cache_domains", 2)
+    monkeypatch.setitem(checks._settings()["dns"], "cache_domains", 2)
     asked: list[str] = []
     with dns_server(asked) as server:
         mx = MxLookup(1.0, nameservers=[server], probes=("mx-probe.com",))
@@ -214,18 +214,18 @@ def test_isemail(data_dir: Path) -> None:
 
 
 def test_a_verdict_names_what_it_depended_on() -> None:
-    packages = [part.partition("=")[0] for part in email_checks.RULES_VERSION.split()]
+    packages = [part.partition("=")[0] for part in checks.RULES_VERSION.split()]
     assert packages == ["lists", "email-validator", "idna", "dnspython", "disposable-email-domains"]
     with pytest.raises(AttributeError):
-        email_checks.no_such_name  # noqa: B018
+        checks.no_such_name  # noqa: B018
 
 
 def test_every_reason_is_explained() -> None:
-    reasons = {*(reason for _, reason in email_checks._MX_VERDICTS.values()), "syntax", "disposable"}
+    reasons = {*(reason for _, reason in checks._MX_VERDICTS.values()), "syntax", "disposable"}
     assert set(REASONS) == reasons
     assert all(itertools.chain.from_iterable(REASONS.values()))
 
 
 def test_importing_the_module_loads_no_library() -> None:
-    code = "import sys, barton_pipeline.email_checks; print([m for m in sys.modules if m.startswith(('email_v', 'dns', 'dispos'))])"
+    code = "import sys, barton_pipeline.addresses.checks; print([m for m in sys.modules if m.startswith(('email_v', 'dns', 'dispos'))])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

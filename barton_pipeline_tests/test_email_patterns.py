@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from barton_pipeline import email_patterns
-from barton_pipeline.email_checks import check_address
-from barton_pipeline.email_patterns import (
+from barton_pipeline.addresses import patterns
+from barton_pipeline.addresses.checks import check_address
+from barton_pipeline.addresses.patterns import (
     OTHER,
     PATTERNS,
     DomainPatterns,
@@ -20,7 +20,7 @@ from barton_pipeline.email_patterns import (
     split_name,
 )
 
-RULES = email_patterns._RULES
+RULES = patterns._RULES
 NOTHING = learn([])
 
 NAMES = st.one_of(
@@ -48,7 +48,7 @@ def emails(first: str, last: str, learned: DomainPatterns = NOTHING, limit: int 
 
 def address(pattern: str, person: tuple[str, str]) -> str:
     """What a company with this pattern gives the person: the likeliest spelling."""
-    made = email_patterns._locals(pattern, *person)
+    made = patterns._locals(pattern, *person)
     return max(made, key=lambda local: made[local]) + "@acme.com"
 
 
@@ -127,7 +127,7 @@ def test_any_text_can_be_split_and_spelt(full: str) -> None:
         for is_given in (True, False):
             shares = spellings(part, is_given)
             assert not shares or sum(shares.values()) == pytest.approx(1)
-            assert all(email_patterns._WRITTEN.fullmatch(text) for text in shares)
+            assert all(patterns._WRITTEN.fullmatch(text) for text in shares)
 
 
 def test_the_prior_is_a_distribution() -> None:
@@ -153,8 +153,8 @@ def test_short_and_equal_names_are_explained_by_several_patterns() -> None:
 
 @given(person=PEOPLE, pattern=st.sampled_from(PATTERNS))
 def test_what_a_pattern_makes_it_explains(person: tuple[str, str], pattern: str) -> None:
-    if email_patterns._can_be_written(*person):
-        for local in email_patterns._locals(pattern, *person):
+    if patterns._can_be_written(*person):
+        for local in patterns._locals(pattern, *person):
             assert pattern in matching_patterns(local, *person)
 
 
@@ -277,7 +277,7 @@ def test_neither_order_nor_repetition_of_examples_matters(examples: list[Example
 def test_a_valid_address_never_makes_its_patterns_less_likely_nor_an_invalid_one_more(
     person: tuple[str, str], pattern: str
 ) -> None:
-    if not email_patterns._can_be_written(*person) or not email_patterns._locals(pattern, *person):
+    if not patterns._can_be_written(*person) or not patterns._locals(pattern, *person):
         return
     email = address(pattern, person)
     explained = matching_patterns(email.partition("@")[0], *person)
@@ -313,7 +313,7 @@ def _company(chance: random.Random) -> tuple[tuple[str, str], str, list[Example]
     everybody = chance.sample([(first, last) for first in FIRSTS for last in LASTS], chance.randint(2, 6))
 
     def given_address(person: tuple[str, str]) -> str:
-        made = sorted(email_patterns._locals(pattern, *person))
+        made = sorted(patterns._locals(pattern, *person))
         return f"{chance.choice(made)}@acme.com" if chance.random() > SPELT_AS_LISTED else address(pattern, person)
 
     examples = [Example(*person, given_address(person), "valid") for person in everybody[1:]]

@@ -20,9 +20,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from barton_pipeline.pipeline import NAMES, stage_run, stages_from
 from barton_pipeline.postgres.connection import transaction
-from barton_pipeline.queue import events
-from barton_pipeline.stages import STAGES, StageRun, run_stage, stages_from
+from barton_pipeline.queue import events, upkeep
+from barton_pipeline.stages.lease import StageRun
+from barton_pipeline.stages.runner import run_stage
+
+from .builders import stage_with
 
 BATCHES = st.sampled_from(["A", "B", "C"])
 # Low, so that random interleavings come to dead letters.
@@ -81,10 +85,10 @@ class Protocol(RuleBasedStateMachine):
         with transaction(self.db.url) as connection:
             claim = events.accept(connection, batch)
         if claim:
-            run = StageRun(
+            run = stage_run(
                 batch, str(uuid.uuid4()), claim.lease_token, True, frozenset(stages_from(claim.entry_stage)), "event"
             )
-            self.runs.append(Run(run, stages_from(claim.entry_stage)))
+            self.runs.append(Run(run, list(stages_from(claim.entry_stage))))
 
     @rule(batch=BATCHES)
     def the_daemon_dies_after_accept(self, batch: str) -> None:
@@ -107,7 +111,7 @@ class Protocol(RuleBasedStateMachine):
     @rule(batch=BATCHES)
     def requeue(self, batch: str) -> None:
         with transaction(self.db.url) as connection:
-            events.requeue(connection, batch)
+            upkeep.requeue(connection, batch)
 
     @rule()
     def time_passes(self) -> None:
@@ -120,14 +124,14 @@ class Protocol(RuleBasedStateMachine):
             with connection.cursor() as cursor:
                 cursor.execute("SELECT id FROM intake.company_raw_intake WHERE import_batch_id = %s", (batch,))
                 found = {row_id for (row_id,) in cursor.fetchall()}
-            if run.stages[0] == STAGES[0]:
+            if run.stages[0] == NAMES[0]:
                 run.sees = found
             return dict(COUNTS)
 
         return look
 
     def advance(self, run: Run) -> None:
-        run_stage(run.stage_run, run.stages[0], self.work(run))
+        run_stage(run.stage_run, stage_with(run.stages[0], self.work(run)))
         run.stages.pop(0)
         if not run.stages:
             for row_id in run.sees:
@@ -135,7 +139,7 @@ class Protocol(RuleBasedStateMachine):
             self.runs.remove(run)
 
     @precondition(lambda self: self.runs)
-    @rule(data=st.data(), steps=st.integers(1, len(STAGES)))
+    @rule(data=st.data(), steps=st.integers(1, len(NAMES)))
     def a_run_goes_on(self, data: Any, steps: int) -> None:
         run = data.draw(st.sampled_from(self.runs))
         for _ in range(min(steps, len(run.stages))):
@@ -151,7 +155,7 @@ class Protocol(RuleBasedStateMachine):
             raise WorkFailed
 
         with pytest.raises(WorkFailed):
-            run_stage(run.stage_run, run.stages[0], fail)
+            run_stage(run.stage_run, stage_with(run.stages[0], fail))
         self.runs.remove(run)
         self.zombies.append(run)
 
@@ -188,10 +192,10 @@ class Protocol(RuleBasedStateMachine):
             raise AssertionError("a zombie got to its work")
 
         with pytest.raises(events.LeaseLost):
-            run_stage(run.stage_run, run.stages[0], write)
+            run_stage(run.stage_run, stage_with(run.stages[0], write))
         token, batch = run.stage_run.lease_token, run.stage_run.import_batch_id
         with pytest.raises(events.LeaseLost), transaction(self.db.url) as connection:
-            events.finish(connection, token, batch, STAGES[-1], must_hold=True)
+            events.finish(connection, token, batch, NAMES[-1], must_hold=True)
         assert self.state() == before
 
     # -- what must always hold
@@ -312,7 +316,7 @@ def test_the_story_ends_well(db, low_limits) -> None:
 
 
 def finish_first(connection: Any, token: str, batch: str, stage: str, run_id: str) -> int:
-    return events.finish(connection, token, batch, STAGES[-1], must_hold=False)
+    return events.finish(connection, token, batch, NAMES[-1], must_hold=False)
 
 
 MUTANTS = {

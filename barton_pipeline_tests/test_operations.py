@@ -12,9 +12,10 @@ import psycopg2
 import pytest
 from click.testing import CliRunner
 
-from barton_pipeline import doctor, operations, retention
-from barton_pipeline.cli import barton
+from barton_pipeline import doctor
+from barton_pipeline.cli.main import barton
 from barton_pipeline.errors import BartonError, InputError
+from barton_pipeline.operations import backup, retention, rollbacks, undo
 from barton_pipeline.postgres.connection import connect, dsn_parameters, transaction
 from barton_pipeline.queue import events, listening
 
@@ -44,40 +45,40 @@ def source_of(db, function: str) -> str:
 def test_silence_stops_notifications_and_keeps_the_queue(db) -> None:
     before = source_of(db, "wake_listeners")
     assert notified(db)
-    operations.roll_back("silence")
+    rollbacks.roll_back("silence")
     insert_companies(db, "B1", 2)
     assert not notified(db) and count_events(db, "B1") == 2
     (told,) = [finding for finding in doctor.examine() if finding.name == "rollbacks"]
     assert told.state == "warning" and "silence since" in told.found
     with pytest.raises(InputError, match="in force already"):
-        operations.roll_back("silence")
-    operations.reverse("silence")
+        rollbacks.roll_back("silence")
+    rollbacks.reverse("silence")
     assert notified(db) and source_of(db, "wake_listeners") == before
     with pytest.raises(InputError, match="not in force"):
-        operations.reverse("silence")
+        rollbacks.reverse("silence")
 
 
-@pytest.mark.parametrize("trigger", operations.event_triggers())
+@pytest.mark.parametrize("trigger", rollbacks.event_triggers())
 def test_one_trigger_is_dropped_and_made_again_as_it_was(db, trigger: str) -> None:
     definition = "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = %s"
     before = db.value(definition, trigger)
-    operations.roll_back("trigger", trigger)
+    rollbacks.roll_back("trigger", trigger)
     assert db.query(definition, trigger) == []
-    operations.reverse("trigger", trigger)
+    rollbacks.reverse("trigger", trigger)
     assert db.value(definition, trigger) == before
 
 
 def test_what_a_dropped_trigger_missed_is_caught_up(db) -> None:
     insert_companies(db, "B1", 1)
     run_stages("B1")
-    operations.roll_back("trigger", "company_raw_intake_insert_events")
+    rollbacks.roll_back("trigger", "company_raw_intake_insert_events")
     insert_companies(db, "B2", 1, first=2)
     db.execute(PEOPLE, "Ann Ames", "CEO", "ann@company1.com", "company1.com", "B3")
     assert (count_events(db, "B2"), count_events(db, "B3")) == (0, 1), "the other triggers go on"
-    assert operations.reverse("trigger", "company_raw_intake_insert_events") >= 2
+    assert rollbacks.reverse("trigger", "company_raw_intake_insert_events") >= 2
     assert count_events(db, "B2") == 1
     with pytest.raises(InputError, match="is not a trigger that raises events; they are"):
-        operations.roll_back("trigger", "company_master_touch")
+        rollbacks.roll_back("trigger", "company_master_touch")
 
 
 def test_paused_triggers_catch_up_with_every_kind_of_change(db) -> None:
@@ -85,7 +86,7 @@ def test_paused_triggers_catch_up_with_every_kind_of_change(db) -> None:
         insert_companies(db, f"B{number}", 1, first=number)
         run_stages(f"B{number}")
     db.execute("UPDATE marketing.operations SET details = '{}'")
-    operations.roll_back("pause")
+    rollbacks.roll_back("pause")
     counted = db.value("SELECT count(*) FROM marketing.pipeline_events")
     insert_companies(db, "NEW", 1, first=9)
     db.execute(PEOPLE, "Ann Ames", "CEO", "ann@company1.com", "company1.com", "PEOPLE")
@@ -110,7 +111,7 @@ def test_paused_triggers_catch_up_with_every_kind_of_change(db) -> None:
     db.execute(
         "ALTER TABLE marketing.company_slots DISABLE TRIGGER USER; UPDATE marketing.company_slots SET updated_at = now() - interval '1 hour'; ALTER TABLE marketing.company_slots ENABLE TRIGGER USER"
     )
-    queued = operations.reverse("pause")
+    queued = rollbacks.reverse("pause")
     pending = {
         batch for (batch,) in db.query("SELECT import_batch_id FROM marketing.pipeline_events WHERE status = 'pending'")
     }
@@ -132,13 +133,13 @@ def test_a_change_that_began_before_the_pause_is_caught_up(db) -> None:
         with early.cursor() as cursor:
             cursor.execute("SELECT now()")
             time.sleep(0.2)
-            operations.roll_back("pause")
+            rollbacks.roll_back("pause")
             cursor.execute(
                 "INSERT INTO intake.company_raw_intake (company, website, import_batch_id) VALUES ('Late', 'late.com', 'LATE')"
             )
         early.commit()
     assert count_events(db, "LATE") == 0
-    operations.reverse("pause")
+    rollbacks.reverse("pause")
     assert count_events(db, "LATE") == 1
 
 
@@ -158,7 +159,7 @@ def test_a_pause_that_meets_a_run_in_the_other_order_tries_again(db) -> None:
     other = threading.Thread(target=run_in_the_other_order)
     other.start()
     time.sleep(0.5)
-    operations.roll_back("pause")
+    rollbacks.roll_back("pause")
     other.join()
     insert_companies(db, "B1", 1)
     assert count_events(db, "B1") == 0
@@ -168,13 +169,13 @@ def test_the_application_cannot_do_what_is_the_owners(db, monkeypatch) -> None:
     monkeypatch.setenv("BARTON_DATABASE_URL", db.app_url)
     for action in ("silence", "pause"):
         with pytest.raises(BartonError, match="needs the owner of the schema"):
-            operations.roll_back(action)
-    operations.roll_back("manual")  # a record only
-    operations.reverse("manual")
+            rollbacks.roll_back(action)
+    rollbacks.roll_back("manual")  # a record only
+    rollbacks.reverse("manual")
     insert_companies(db, "B1", 2)
     run_stages("B1")
     with transaction() as connection:
-        assert operations.undo_batch(connection, "B1", "test")
+        assert undo.undo_batch(connection, "B1", "test")
 
 
 @pytest.mark.parametrize(
@@ -267,7 +268,7 @@ def test_undoing_is_refused_while_a_run_works_and_when_there_is_nothing(db) -> N
         events.accept(connection, "B1")
     for batch, says in (("B1", "A run is at work on batch B1"), ("NONE", "Batch NONE has nothing to undo")):
         with pytest.raises(InputError, match=says), transaction() as connection:
-            operations.undo_batch(connection, batch, "test")
+            undo.undo_batch(connection, batch, "test")
     assert db.value("SELECT count(*) FROM intake.company_raw_intake") == 1
 
 
@@ -278,7 +279,7 @@ def test_a_company_that_was_written_to_stays(db) -> None:
         "INSERT INTO marketing.messages_outbound (company_id, recipient) SELECT company_unique_id, 'x@company1.com' FROM marketing.company_master WHERE domain = 'company1.com'"
     )
     with transaction() as connection:
-        operations.undo_batch(connection, "B1", "test")
+        undo.undo_batch(connection, "B1", "test")
     assert db.query("SELECT domain FROM marketing.company_master") == [("company1.com",)]
 
 
@@ -333,18 +334,18 @@ def test_backup_and_restore_give_every_row_back(db, tmp_path: Path) -> None:
     before = content()
     archive = tmp_path / "everything.dump"
     with pytest.raises(InputError, match="is not there"):
-        operations.restore(archive)
-    assert operations.remove_everything(archive) == len(tables)
+        backup.restore(archive)
+    assert backup.remove_everything(archive) == len(tables)
     assert db.value("SELECT count(*) FROM pg_namespace WHERE nspname IN ('intake', 'marketing')") == 0
     with pytest.raises(InputError, match="exists"):
-        operations.backup(archive)
-    operations.restore(archive)
+        backup.backup(archive)
+    backup.restore(archive)
     assert content() == before
     insert_companies(db, "B2", 1, first=6)
     run_stages("B2")
     assert db.value("SELECT count(*) FROM marketing.company_master") == 6, "IDs go on where they were"
     with pytest.raises(InputError, match="has the schema"):
-        operations.restore(archive)
+        backup.restore(archive)
 
 
 @pytest.mark.slow
@@ -364,27 +365,27 @@ def test_every_rollback_on_a_live_pipeline_under_load(db, tmp_path: Path) -> Non
 
     with dagster_dev(log):
         load("A1", "A2")
-        operations.roll_back("silence")
+        rollbacks.roll_back("silence")
         load("S1", "S2")
         done("A1", "A2", "S1", "S2")  # the sensor looks for itself
-        operations.reverse("silence")
+        rollbacks.reverse("silence")
 
-        operations.roll_back("trigger", "company_raw_intake_insert_events")
+        rollbacks.roll_back("trigger", "company_raw_intake_insert_events")
         load("T1")
         time.sleep(6)
         assert count_events(db, "T1") == 0
-        operations.reverse("trigger", "company_raw_intake_insert_events")
+        rollbacks.reverse("trigger", "company_raw_intake_insert_events")
         done("T1")
 
         load("P0")
-        operations.roll_back("pause")
+        rollbacks.roll_back("pause")
         load("P1", "P2")
         time.sleep(6)
         assert db.value("SELECT count(*) FROM marketing.pipeline_events WHERE import_batch_id IN ('P1', 'P2')") == 0
-        operations.reverse("pause")
+        rollbacks.reverse("pause")
         done("P0", "P1", "P2")
 
-        operations.roll_back("manual")
+        rollbacks.roll_back("manual")
         time.sleep(6)  # a tick that was under way
         load("M1", "M2")
         time.sleep(6)
@@ -396,12 +397,12 @@ def test_every_rollback_on_a_live_pipeline_under_load(db, tmp_path: Path) -> Non
         )
         assert CliRunner().invoke(barton, ["run", "M1"], catch_exceptions=False).exit_code == 0
         assert settled(db, "M1") and not settled(db, "M2")
-        operations.reverse("manual")
+        rollbacks.reverse("manual")
         done("M2")
 
-        operations.remove_everything(tmp_path / "everything.dump")
+        backup.remove_everything(tmp_path / "everything.dump")
         time.sleep(6)
-        operations.restore(tmp_path / "everything.dump")
+        backup.restore(tmp_path / "everything.dump")
         load("R1")
         done("R1")
     batches = ["A1", "A2", "S1", "S2", "T1", "P0", "P1", "P2", "M1", "M2", "R1"]

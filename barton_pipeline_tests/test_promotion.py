@@ -7,9 +7,9 @@ from contextlib import closing
 import psycopg2
 import pytest
 
+from barton_pipeline.companies.matching import unmatch
 from barton_pipeline.errors import InputError
-from barton_pipeline.promotion import unmatch
-from barton_pipeline.stages import STAGES
+from barton_pipeline.pipeline import NAMES
 
 from .builders import break_rows, insert_companies, mend, run_stages
 
@@ -234,7 +234,7 @@ def test_numbers_stay_unique_while_batches_that_fail_and_batches_that_do_not_mee
     break_rows(db, "marketing.company_master", "NEW.import_batch_id LIKE 'BAD%%'")
     with ThreadPoolExecutor(len(batches)) as pool:
         for _ in range(2):
-            list(pool.map(lambda batch: run_stages(batch, STAGES[:4]), batches))
+            list(pool.map(lambda batch: run_stages(batch, NAMES[:4]), batches))
     assert db.value("SELECT count(*) FROM marketing.company_master") == 60
     assert (
         db.value("SELECT count(*) FROM intake.company_raw_intake WHERE 'processing_failed' = ANY (validation_reasons)")

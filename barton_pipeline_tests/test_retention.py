@@ -8,9 +8,9 @@ import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test, freeze_time
 
-from barton_pipeline import retention
 from barton_pipeline.definitions import defs
-from barton_pipeline.jobs import delete_old_runs
+from barton_pipeline.operations import retention
+from barton_pipeline.orchestration.jobs import delete_old_runs
 
 HISTORY = """
     INSERT INTO marketing.pipeline_events (event_type, import_batch_id, status, created_at, processed_at, lease_token, lease_until)

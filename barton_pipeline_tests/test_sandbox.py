@@ -1040,7 +1040,7 @@ def test_many_callers_at_once(vendor: Vendor) -> None:
 
 
 def test_the_command_serves_until_interrupted() -> None:
-    command = [sys.executable, "-m", "barton_pipeline.cli", "sandbox", "--port", "0", "--seed", "7"]
+    command = [sys.executable, "-m", "barton_pipeline.cli.main", "sandbox", "--port", "0", "--seed", "7"]
     process = subprocess.Popen(
         command, cwd=PROJECT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a suite in the background is started deaf to it

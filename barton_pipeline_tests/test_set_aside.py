@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline import replay
+from barton_pipeline.operations import replay
+from barton_pipeline.pipeline import BY_NAME, NAMES
 from barton_pipeline.postgres.connection import transaction
-from barton_pipeline.queue import events
+from barton_pipeline.queue import events, upkeep
 from barton_pipeline.queue.set_aside import failing_rows
-from barton_pipeline.stages import STAGES, run_sql, run_stage
+from barton_pipeline.stages.runner import run_sql, run_stage
 
-from .builders import WORK, break_rows, mend, run_stages, stage_run
+from .builders import break_rows, manual_run, mend, run_stages, stage_with
 
 ROWS = st.integers(1, 200)
 
@@ -106,7 +107,7 @@ def test_two_poisoned_rows_of_two_hundred(db, stage: str, monkeypatch) -> None:
 
     mend(db, DEFECTS[stage][0])
     with transaction() as connection:
-        assert events.requeue(connection, "B1") == 2
+        assert upkeep.requeue(connection, "B1") == 2
     run_stages("B1")
     assert db.query(DONE[stage]) == [(200,)]
     assert db.query("SELECT count(*) FROM marketing.pipeline_events WHERE status = 'failed'") == [(0,)]
@@ -172,9 +173,9 @@ def test_the_lease_can_be_extended_while_a_row_is_looked_for(db) -> None:
     with db.connect() as connection:
         claim = events.accept(connection, "B1")
     assert claim
-    run = stage_run("B1", STAGES, claim.lease_token)
-    for stage in STAGES[:2]:
-        run_stage(run, stage, WORK[stage])
+    run = manual_run("B1", NAMES, claim.lease_token)
+    for stage in NAMES[:2]:
+        run_stage(run, BY_NAME[stage])
     break_rows(db, *DEFECTS["company_master"])
     trials = []
 
@@ -184,7 +185,7 @@ def test_the_lease_can_be_extended_while_a_row_is_looked_for(db) -> None:
         return run_sql(connection, "company_master", batch=batch)
 
     assert run.must_hold
-    assert run_stage(run, "company_master", work)["rows_out"] == 198
+    assert run_stage(run, stage_with("company_master", work))["rows_out"] == 198
     assert len(trials) > 10
 
 
@@ -201,4 +202,4 @@ def test_replay_and_undo_know_rows_set_aside(db) -> None:
 
 
 def test_the_stages_are_those_that_exist() -> None:
-    assert set(DEFECTS) <= set(STAGES)
+    assert set(DEFECTS) <= set(NAMES)

@@ -15,13 +15,13 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from barton_pipeline.cli import barton
+from barton_pipeline.cli.main import barton
 from barton_pipeline.errors import InputError
-from barton_pipeline.intake.signal_endpoint import MOST_SIGNALS, TOKEN, application
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.queue import events
+from barton_pipeline.web.signals import MOST_SIGNALS, TOKEN, application
 
-from .builders import insert_companies, run_stages
+from .builders import insert_companies, run_stages, stage_with
 
 SECRET = "a-secret-of-some-length"
 SCORING = ("bit_scores", "ple_scores", "sniper_targets")
@@ -36,7 +36,7 @@ def endpoint(db, monkeypatch):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     server = subprocess.Popen(
-        [sys.executable, "-m", "barton_pipeline.cli", "receive-signals", "--port", str(port)],
+        [sys.executable, "-m", "barton_pipeline.cli.main", "receive-signals", "--port", str(port)],
         env={**os.environ, TOKEN: SECRET, "BARTON_DATABASE_URL": db.url},
     )
     url = f"http://127.0.0.1:{port}/signals"
@@ -185,18 +185,18 @@ def test_a_run_that_dies_between_the_stages_leaves_its_companies_to_the_next(db)
 
 def _die_after_bit(batch: str, token: str) -> None:
     from barton_pipeline.scoring import bit
-    from barton_pipeline.stages import run_stage
+    from barton_pipeline.stages.runner import run_stage
 
-    from .builders import stage_run
+    from .builders import manual_run
 
-    run = stage_run(batch, SCORING, token)
-    run_stage(run, "bit_scores", bit.run)
+    run = manual_run(batch, SCORING, token)
+    run_stage(run, stage_with("bit_scores", bit.run))
 
     def fails(connection, batch):
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1 / 0")
 
-    run_stage(run, "ple_scores", fails)
+    run_stage(run, stage_with("ple_scores", fails))
 
 
 def test_the_list_shows_the_change_and_how_fresh_it_is(db) -> None:

@@ -9,12 +9,14 @@ import psycopg2
 import pytest
 
 from barton_pipeline.intake.loading import load_file
+from barton_pipeline.pipeline import BY_NAME, NAMES
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.queue import events
 from barton_pipeline.reports.batches import count_reasons, list_batches, list_stages
-from barton_pipeline.stages import STAGES, record_death, run_stage
+from barton_pipeline.stages.lease import record_death
+from barton_pipeline.stages.runner import run_stage
 
-from .builders import WORK, insert_companies, run_stages, stage_run
+from .builders import insert_companies, manual_run, run_stages, stage_with
 
 WV_BATCH = "20251024-WV-B1"
 
@@ -219,9 +221,9 @@ def test_two_batches_with_the_same_companies_at_once(db) -> None:
 
     def promote(batch: str) -> None:
         try:
-            run_stages(batch, STAGES[:2])
+            run_stages(batch, NAMES[:2])
             barrier.wait()
-            run_stages(batch, STAGES[2:])
+            run_stages(batch, NAMES[2:])
         except Exception as error:
             problems.append(error)
 
@@ -241,22 +243,22 @@ def test_two_batches_with_the_same_companies_at_once(db) -> None:
 
 def test_a_partial_run_hands_over_to_the_next_stage(db) -> None:
     insert_companies(db, "B1", 3)
-    run_stages("B1", STAGES[:3])
+    run_stages("B1", NAMES[:3])
     with transaction(db.url) as connection:
         claim = events.accept(connection, "B1")
     assert claim is not None and claim.entry_stage == "company_slots"
-    run_stages("B1", STAGES[3:], token=claim.lease_token)
+    run_stages("B1", NAMES[3:], token=claim.lease_token)
     assert open_events(db) == 0
     assert db.value("SELECT count(*) FROM marketing.ple_results") == 3
 
 
 def test_rows_that_arrive_during_a_run_get_a_run_of_their_own(db) -> None:
     insert_companies(db, "B1", 3)
-    run = stage_run("B1")
-    run_stage(run, "raw_intake", WORK["raw_intake"])
+    run = manual_run("B1")
+    run_stage(run, BY_NAME["raw_intake"])
     insert_companies(db, "B1", 2, first=10)
-    for stage in STAGES[1:]:
-        run_stage(run, stage, WORK[stage])
+    for stage in NAMES[1:]:
+        run_stage(run, BY_NAME[stage])
     with transaction(db.url) as connection:
         claim = events.accept(connection, "B1")
     assert claim is not None and (claim.entry_stage, claim.events) == ("raw_intake", 2)
@@ -274,7 +276,7 @@ def test_a_failing_stage_rolls_back_tells_the_story_and_returns_its_events(db) -
             cursor.execute("SELECT 1 / 0")
 
     with pytest.raises(psycopg2.errors.DivisionByZero):
-        run_stage(stage_run("B1", token=claim.lease_token), "raw_intake", break_it)
+        run_stage(manual_run("B1", token=claim.lease_token), stage_with("raw_intake", break_it))
     assert db.value("SELECT count(*) FROM intake.company_raw_intake") == 3
     assert db.query("SELECT DISTINCT status, attempts FROM marketing.pipeline_events") == [("pending", 1)]
     assert db.query("SELECT workflow_name, status, batch_id FROM marketing.workflow_stats") == [
@@ -336,9 +338,9 @@ def test_a_run_that_died_without_a_word_is_counted_for_the_stage_it_was_in(db, c
     insert_companies(db, "B1", 1)
     with transaction() as connection:
         claim = events.accept(connection, "B1")
-    run = stage_run("B1", token=claim.lease_token)
+    run = manual_run("B1", token=claim.lease_token)
     for stage in completed:
-        run_stage(run, stage, WORK[stage])
+        run_stage(run, BY_NAME[stage])
     with transaction() as connection:
         record_death(connection, "B1", run.run_id, claim.lease_token, "error", "the worker vanished")
     assert db.query(

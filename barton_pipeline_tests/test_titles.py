@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from barton_pipeline.titles import classify, minimum_confidence
+from barton_pipeline.contacts.titles import classify, minimum_confidence
 
 LABELLED = Path(__file__).parent / "data" / "titles_labelled.csv"
 

@@ -8,7 +8,7 @@ import tldextract
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from barton_pipeline import validation
+from barton_pipeline.companies import validation
 from barton_pipeline.postgres.connection import transaction
 
 ORACLE = tldextract.TLDExtract(suffix_list_urls=(), include_psl_private_domains=True, cache_dir=None)

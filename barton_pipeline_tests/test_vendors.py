@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from barton_pipeline import replay, verification
-from barton_pipeline.email_checks import MxLookup
+from barton_pipeline.addresses import verification
+from barton_pipeline.addresses.checks import MxLookup
+from barton_pipeline.operations import replay
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.reports import spending
 from barton_pipeline.vendors import items, ledger, settings
@@ -490,7 +491,7 @@ def test_the_command_line_shows_plan_and_spending(db, sandbox) -> None:
     run_stages("B1")
 
     def barton(*arguments: str) -> Any:
-        command = [sys.executable, "-m", "barton_pipeline.cli", *arguments, "--json"]
+        command = [sys.executable, "-m", "barton_pipeline.cli.main", *arguments, "--json"]
         return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
     assert {line["certainty"] for line in barton("plan", "B1")} <= {"exact", "at most"}

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from barton_pipeline import doctor, retention
+from barton_pipeline import doctor
+from barton_pipeline.operations import retention
+from barton_pipeline.pipeline import NAMES
 from barton_pipeline.postgres.connection import transaction
-from barton_pipeline.queue import events
-from barton_pipeline.stages import STAGES
+from barton_pipeline.queue import events, upkeep
 from barton_pipeline_tests.builders import insert_companies, run_stages
 
 # marketing.v_…: the columns other programs read, in order; more may follow
@@ -29,7 +30,7 @@ CONTRACT = {
 }
 PHASE = {
     stage: "intelligence" if stage in ("bit_scores", "ple_scores", "sniper_targets") else "enrichment"
-    for stage in STAGES
+    for stage in NAMES
 }
 
 
@@ -68,7 +69,7 @@ def history(db) -> list[dict[str, Any]]:
                 timedelta(days=chance.uniform(1.1, 14)),
             ]
         )
-        name = chance.choice([*STAGES[:5], "people_sync", "complete_backup"])
+        name = chance.choice([*NAMES[:5], "people_sync", "complete_backup"])
         status = chance.choices(["ok", "error", "timeout", "cancelled"], [85, 8, 4, 3])[0]
         made.append(
             {
@@ -148,7 +149,7 @@ def test_phases_follow_the_declared_mapping(db, history) -> None:
 
 def test_health_knows_every_workflow_and_says_idle(db, history) -> None:
     found = {row["workflow_name"]: row for row in rows(db, "v_workflow_health")}
-    assert set(STAGES) <= found.keys() and {"people_sync", "complete_backup"} <= found.keys()
+    assert set(NAMES) <= found.keys() and {"people_sync", "complete_backup"} <= found.keys()
     for name, row in found.items():
         runs = [run for run in within(history, hours=1) if run["workflow_name"] == name]
         rate = sum(map(is_error, runs)) / len(runs) if runs else 0
@@ -224,7 +225,7 @@ def test_daily_throughput_is_right_at_every_moment(db, monkeypatch) -> None:
         )
         assert throughput(db) == count_by_day(db)
         with transaction() as connection:
-            events.requeue(connection)
+            upkeep.requeue(connection)
         run_stages(f"B-{zone[:3]}")
         db.execute(
             "UPDATE marketing.pipeline_events SET status = 'processed', processed_at = now() WHERE status = 'pending' AND id %% 2 = 0 AND %s",

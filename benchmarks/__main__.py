@@ -16,11 +16,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline import validation
 from barton_pipeline.intake.loading import load_file
+from barton_pipeline.pipeline import BY_NAME, stage_run
 from barton_pipeline.postgres import migrations
 from barton_pipeline.postgres.connection import connect, database_url, dsn_parameters, ensure_database
-from barton_pipeline.stages import StageRun, Work, run_stage, sql_stage
+from barton_pipeline.stages.runner import run_stage
 
 DEFAULT_ROWS = [1_000, 10_000, 100_000]
 
@@ -109,11 +109,7 @@ def triggers(connection: Connection, rows: int) -> None:
     print(f"trigger   {rows:>9,} rows by COPY: {min(with_events):7.2f} s, {ratio:5.2f} x a bare insert")
 
 
-STAGES: dict[str, Work] = {
-    "validated_companies": validation.run,
-    "company_master": sql_stage("company_master"),
-    "company_slots": sql_stage("company_slots"),
-}
+INTAKE_TO_SLOTS = ("validated_companies", "company_master", "company_slots")
 
 
 def _empty_companies(connection: Connection) -> None:
@@ -132,8 +128,8 @@ def stages(connection: Connection, rows: int) -> None:
     chain = seconds(lambda: execute(connection, *CHAIN, batch=chained))
     _empty_companies(connection)
     run_id = str(uuid.uuid4())
-    run = StageRun(batch, run_id, run_id, False, frozenset(STAGES), "manual")
-    mine = sum(run_stage(run, stage, work)["seconds"] for stage, work in STAGES.items())
+    run = stage_run(batch, run_id, run_id, False, frozenset(INTAKE_TO_SLOTS), "manual")
+    mine = sum(run_stage(run, BY_NAME[stage])["seconds"] for stage in INTAKE_TO_SLOTS)
     print(
         f"stages    {rows:>9,} companies to slots: {mine:7.2f} s, {1e6 * mine / rows:6.1f} us a company, "
         f"{mine / chain:5.2f} x the barest chain"

@@ -12,23 +12,11 @@ from collections.abc import Callable
 from contextlib import closing, nullcontext
 from functools import partial
 
-from barton_pipeline import enrichment, validation, verification
+from barton_pipeline.pipeline import STAGES
 from barton_pipeline.postgres.connection import connect, transaction
-from barton_pipeline.scoring import bit, ple, targets
-from barton_pipeline.stages import Work, sql_stage
 from benchmarks.system import system
 
-WORK: list[Work] = [
-    sql_stage("raw_intake"),
-    validation.run,
-    sql_stage("company_master"),
-    sql_stage("company_slots"),
-    enrichment.run,
-    partial(verification.run, mx=verification.mx_lookup()),
-    bit.run,
-    ple.run,
-    targets.run,
-]
+WORK = [partial(stage.work, **stage.shared()) for stage in STAGES]
 COMPANIES = """
     INSERT INTO intake.company_raw_intake (company, website, industry, import_batch_id)
     SELECT 'Company ' || b || ' ' || n, 'https://c' || b || 'x' || n || '.com', 'mining', 'FILL-' || b
@@ -61,7 +49,7 @@ def bare(batches: list[str]) -> None:
 
 def backfill(batches: list[str]) -> None:
     """What ``barton backfill`` does, without its progress bar."""
-    from barton_pipeline import batch_run
+    from barton_pipeline.orchestration import batch_run
 
     problems = batch_run.backfill(batches, lambda done: None)
     assert not problems, problems

@@ -26,7 +26,7 @@ import psutil
 import psycopg2
 
 from barton_pipeline.postgres.connection import DatabaseError, connect, transaction
-from barton_pipeline.queue import events
+from barton_pipeline.queue import events, upkeep
 from benchmarks.system import PROJECT, System, system
 
 SERVICES = {
@@ -159,7 +159,7 @@ class Chaos:
 
     def load_command(self, batch: str) -> list[str]:
         """The command line that loads a file under its batch."""
-        return [sys.executable, "-m", "barton_pipeline.cli", "load", str(self.loads[batch]), "--batch", batch]
+        return [sys.executable, "-m", "barton_pipeline.cli.main", "load", str(self.loads[batch]), "--batch", batch]
 
     # -- faults
 
@@ -309,7 +309,7 @@ class Chaos:
             if not dead:
                 break
             with transaction(self.system.url) as connection:
-                events.requeue(connection)
+                upkeep.requeue(connection)
             self.requeued += len(dead)
         return time.monotonic() - started
 

@@ -42,7 +42,7 @@ def replayed() -> tuple[float, float, dict[str, object]]:
     """(seconds, most memory in MB, what it says) of ``barton replay``."""
     started, most = time.monotonic(), 0
     with subprocess.Popen(
-        [sys.executable, "-m", "barton_pipeline.cli", "replay", "--json"], cwd=PROJECT, stdout=subprocess.PIPE
+        [sys.executable, "-m", "barton_pipeline.cli.main", "replay", "--json"], cwd=PROJECT, stdout=subprocess.PIPE
     ) as process:
         watched = psutil.Process(process.pid)
         while process.poll() is None:

@@ -12,9 +12,9 @@ from contextlib import closing
 
 from psycopg2.extensions import connection as Connection
 
+from barton_pipeline.pipeline import NAMES
 from barton_pipeline.postgres.connection import connect
 from barton_pipeline.queue import events, upkeep
-from barton_pipeline.stages import STAGES
 from benchmarks.__main__ import seconds
 from benchmarks.system import System, system
 
@@ -57,7 +57,7 @@ def claim(connection: Connection, batch: str, size: int) -> None:
         taken = events.accept(connection, batch)
     assert taken and taken.events == size
     with connection:
-        events.finish(connection, taken.lease_token, batch, STAGES[-1], must_hold=True)
+        events.finish(connection, taken.lease_token, batch, NAMES[-1], must_hold=True)
 
 
 def claim_barely(connection: Connection, batch: str, size: int) -> None:

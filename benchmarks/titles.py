@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from barton_pipeline.titles import classify, minimum_confidence
+from barton_pipeline.contacts.titles import classify, minimum_confidence
 from benchmarks.system import PROJECT
 
 LABELLED = PROJECT / "barton_pipeline_tests" / "data" / "titles_labelled.csv"

@@ -23,7 +23,6 @@ def main() -> None:
     rate = float(sys.argv[1]) if len(sys.argv) > 1 else 50.0
     with system() as running, running_sandbox(seed=1, rate_per_second=rate) as sandbox:
         os.environ[settings.SANDBOX] = sandbox.url
-        from barton_pipeline import preload  # noqa: F401  (as an idle run worker has)
         from barton_pipeline_tests.builders import insert_companies, run_stages
 
         rules = settings.rules()["million_verifier"]

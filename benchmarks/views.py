@@ -12,7 +12,7 @@ from functools import partial
 
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline import alerts
+from barton_pipeline.monitoring import alerts
 from barton_pipeline.postgres import migrations
 from barton_pipeline.postgres.connection import connect
 from benchmarks.__main__ import seconds

@@ -1,4 +1,4 @@
-"""The event queue: accept, absorb, extend, finish, fail and requeue events. The protocol is docs/event-protocol.md.
+"""The event queue: accept, absorb, extend, finish and fail events. The protocol is docs/event-protocol.md.
 
 Belongs here: every statement that moves an event between states, except those of ``upkeep``. Starting runs is the sensor's business
 (``orchestration.sensors``), doing the work is a stage's (``stages``). No dagster here.
@@ -7,6 +7,7 @@ All functions take a psycopg2 connection and leave the commit to the caller, so 
 of the transaction that did its work. All times are the server's.
 """
 
+import json
 import uuid
 from dataclasses import dataclass
 from functools import cache
@@ -19,7 +20,6 @@ from barton_pipeline.config import load
 from barton_pipeline.errors import BartonError
 from barton_pipeline.postgres import sql
 from barton_pipeline.postgres.sql import Lock
-from barton_pipeline.queue import set_aside
 
 
 @dataclass(frozen=True)
@@ -307,39 +307,17 @@ def give_back(connection: Connection, lease_token: str) -> int:
         return cursor.rowcount
 
 
-def requeue(connection: Connection, import_batch_id: str | None = None) -> int:
-    """Give dead letters (of one batch, or all) and rows set aside a fresh start, and close their errors."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE marketing.pipeline_events
-            SET status = 'pending', attempts = 0, crashes = 0, available_at = now(), processed_at = NULL, error_message = NULL
-            WHERE status = 'failed' AND import_batch_id IS NOT NULL
-              AND (%(batch)s::text IS NULL OR import_batch_id = %(batch)s)
-            RETURNING payload->>'set_aside', first_record_id
-            """,
-            {"batch": import_batch_id},
+def continue_at(connection: Connection, stage: str, import_batch_id: str, **said: str | None) -> int:
+    """Queue a batch to run from ``stage`` on; the event's id. ``said`` goes into its payload: record_id, reason."""
+    return int(
+        sql.value(
+            connection,
+            "SELECT marketing.notify_pipeline_event(%(type)s, %(payload)s, %(batch)s) AS id",
+            type=f"continue_at_{stage}",
+            payload=json.dumps({name: text for name, text in said.items() if text is not None}),
+            batch=import_batch_id,
         )
-        requeued = cursor.fetchall()
-        cursor.execute(
-            """
-            UPDATE marketing.pipeline_errors
-            SET resolved = true, resolved_at = now(), resolved_by = 'barton retry', resolution_notes = 'requeued'
-            WHERE NOT resolved AND event_type IN ('dead_letter', 'row_set_aside')
-              AND (%(batch)s::text IS NULL OR import_batch_id = %(batch)s)
-            """,
-            {"batch": import_batch_id},
-        )
-        cursor.execute("SELECT marketing.wake_listeners('requeued', %s, %s)", (import_batch_id, len(requeued)))
-    for table in {table for table, _ in requeued if table}:
-        set_aside.take_back(connection, table, [int(row) for of, row in requeued if of == table])
-    return len(requeued)
-
-
-def start_over(connection: Connection, import_batch_id: str) -> None:
-    """Queue a batch to run through all stages again, though nothing about it has changed."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT marketing.notify_pipeline_event('continue_at_raw_intake', '{}', %s)", (import_batch_id,))
+    )
 
 
 def open_leases(connection: Connection, import_batch_id: str | None = None) -> list[Lease]:

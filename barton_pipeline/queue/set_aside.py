@@ -1,10 +1,9 @@
 """Rows that make their stage fail: found by halving, set aside, taken back (docs/event-protocol.md, Poison).
 
 A row set aside has the verdict ``processing_failed``, a dead letter and an error of its own; stages read the views
-``intake.…_to_process``, which leave it out. No dagster here, and no moving of a run's events: that is ``event_queue.py``.
+``intake.…_to_process``, which leave it out. No dagster here, and no moving of a run's events: that is ``events``.
 """
 
-import json
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +11,9 @@ from dataclasses import dataclass
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
+from barton_pipeline import error_log
 from barton_pipeline.errors import BartonError
+from barton_pipeline.queue.events import continue_at
 
 REASON = "processing_failed"
 # What a row can be the cause of, by class of SQLSTATE: its data, a constraint, a limit of Postgres, a function that raises
@@ -22,20 +23,12 @@ ROW_ERRORS = ("22", "23", "54", "P0", "XX")
 
 @dataclass(frozen=True)
 class Source:
-    """An intake table, the stage that judges its rows, and how a verdict is written and unmade."""
+    """An intake table whose rows a stage judges: the stage that does, and how a verdict is written and unmade (SET lists)."""
 
     table: str
     judged_by: str
     verdict: str
     no_verdict: str
-
-
-_COMPANIES = Source(
-    "intake.company_raw_intake",
-    "validated_companies",
-    f"validated = false, validated_at = now(), validation_reasons = '{{{REASON}}}', validation_notes = %(message)s",
-    "validated = NULL, validated_at = NULL, validation_reasons = '{}', validation_notes = NULL",
-)
 
 
 def _judged(table: str, stage: str) -> Source:
@@ -47,19 +40,21 @@ def _judged(table: str, stage: str) -> Source:
     )
 
 
-# The stages that read rows, and which.
-SOURCES = {
-    "validated_companies": _COMPANIES,
-    "company_master": _COMPANIES,
-    "enriched_contacts": _judged("intake.people_raw_intake", "enriched_contacts"),
-    "bit_scores": _judged("intake.signals_raw_intake", "bit_scores"),
-    "ple_scores": _judged("intake.outcomes_raw_intake", "ple_scores"),
-}
+COMPANIES = Source(
+    "intake.company_raw_intake",
+    "validated_companies",
+    f"validated = false, validated_at = now(), validation_reasons = '{{{REASON}}}', validation_notes = %(message)s",
+    "validated = NULL, validated_at = NULL, validation_reasons = '{}', validation_notes = NULL",
+)
+PEOPLE = _judged("intake.people_raw_intake", "enriched_contacts")
+SIGNALS = _judged("intake.signals_raw_intake", "bit_scores")
+OUTCOMES = _judged("intake.outcomes_raw_intake", "ple_scores")
+SOURCES = {source.table: source for source in (COMPANIES, PEOPLE, SIGNALS, OUTCOMES)}
 
 
-def may_be_a_row(stage: str, error: Exception) -> bool:
-    """Whether looking for a row that causes the error in the stage makes sense."""
-    if stage not in SOURCES or isinstance(error, BartonError):
+def may_be_a_row(error: Exception) -> bool:
+    """Whether looking for a row that causes the error makes sense."""
+    if isinstance(error, BartonError):
         return False
     return not isinstance(error, psycopg2.Error) or (error.pgcode or "")[:2] in ROW_ERRORS
 
@@ -101,10 +96,10 @@ def failing_rows(
     return found
 
 
-def row_bounds(connection: Connection, stage: str) -> tuple[int, int]:
-    """The first and last id of the table the stage reads; earlier rows of other batches may have waited for this one."""
+def row_bounds(connection: Connection, source: Source) -> tuple[int, int]:
+    """The first and last id of the table; earlier rows of other batches may have waited for this one."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM {SOURCES[stage].table}")
+        cursor.execute(f"SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM {source.table}")
         first, last = cursor.fetchone() or (0, 0)
     return first, last
 
@@ -118,9 +113,8 @@ def show_only(connection: Connection, first: int, last: int) -> None:
         )
 
 
-def set_aside(connection: Connection, stage: str, failures: Mapping[int, Exception]) -> None:
+def set_aside(connection: Connection, stage: str, source: Source, failures: Mapping[int, Exception]) -> None:
     """Give each row its verdict, a dead letter of its own, and an error that says what to do."""
-    source = SOURCES[stage]
     with connection.cursor() as cursor:
         for row, error in failures.items():
             cause = " ".join(str(error).split())[:1000] or type(error).__name__
@@ -134,14 +128,9 @@ def set_aside(connection: Connection, stage: str, failures: Mapping[int, Excepti
             (batch,) = updated
             message = (
                 f"Row {row} of {source.table} was set aside, the rest of batch {batch} goes on: {note}. "
-                f"Correct the row or mend the cause, then run: barton retry {batch}"
+                f"Correct the row or fix the cause, then run: barton retry {batch}"
             )
-            payload = json.dumps({"record_id": str(row), "set_aside": source.table})
-            cursor.execute(
-                "SELECT marketing.notify_pipeline_event(%s, %s, %s)",
-                (f"continue_at_{source.judged_by}", payload, batch),
-            )
-            (event,) = cursor.fetchone() or (None,)
+            event = continue_at(connection, source.judged_by, batch, record_id=str(row), set_aside=source.table)
             cursor.execute(
                 "UPDATE marketing.pipeline_events SET status = 'failed', processed_at = now(), error_message = %s WHERE id = %s",
                 (message[:2000], event),
@@ -153,14 +142,11 @@ def set_aside(connection: Connection, stage: str, failures: Mapping[int, Excepti
                 "error_type": type(error).__name__,
                 "traceback": "".join(traceback.format_exception(error))[-4000:],
             }
-            cursor.execute(
-                "SELECT marketing.log_pipeline_error('row_set_aside', %s, %s, %s, 'error', %s)",
-                (str(row), message, json.dumps(details), batch),
-            )
+            error_log.log_error(connection, "row_set_aside", message, batch=batch, record_id=str(row), details=details)
 
 
 def take_back(connection: Connection, table: str, rows: list[int]) -> None:
     """Unmake the verdicts, so that the stages see the rows again."""
-    source = next(source for source in SOURCES.values() if source.table == table)
+    source = SOURCES[table]
     with connection.cursor() as cursor:
         cursor.execute(f"UPDATE {table} SET {source.no_verdict} WHERE id = ANY (%s::bigint[])", (rows,))

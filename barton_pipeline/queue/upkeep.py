@@ -1,13 +1,14 @@
-"""Upkeep of the event queue: events that no run can work on, and rows that no event announces.
+"""Upkeep of the event queue: events that no run can work on, rows that no event announces, and dead letters that are tried again.
 
-Runs inside the sensors' ticks. Not here: events on their way through a run (``events``). No dagster here.
+Not here: events on their way through a run (``events``). No dagster here.
 """
 
 from psycopg2.extensions import connection as Connection
 
 from barton_pipeline import error_log
 from barton_pipeline.postgres import sql
-from barton_pipeline.queue.events import settings
+from barton_pipeline.queue import set_aside
+from barton_pipeline.queue.events import continue_at, settings
 
 
 def settle_unroutable(connection: Connection) -> int:
@@ -87,11 +88,7 @@ def reconcile(connection: Connection) -> list[str]:
         age=settings().reconcile_after_seconds,
     )
     for batch in found:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT marketing.notify_pipeline_event(%s, '{}', %s)",
-                (f"continue_at_{batch['stage']}", batch["import_batch_id"]),
-            )
+        continue_at(connection, batch["stage"], batch["import_batch_id"])
         error_log.log_error(
             connection,
             "reconciler",
@@ -101,3 +98,32 @@ def reconcile(connection: Connection) -> list[str]:
             severity="warning",
         )
     return [batch["import_batch_id"] for batch in found]
+
+
+def requeue(connection: Connection, import_batch_id: str | None = None) -> int:
+    """Give dead letters (of one batch, or all) and rows set aside a fresh start, and close their errors."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE marketing.pipeline_events
+            SET status = 'pending', attempts = 0, crashes = 0, available_at = now(), processed_at = NULL, error_message = NULL
+            WHERE status = 'failed' AND import_batch_id IS NOT NULL
+              AND (%(batch)s::text IS NULL OR import_batch_id = %(batch)s)
+            RETURNING payload->>'set_aside', first_record_id
+            """,
+            {"batch": import_batch_id},
+        )
+        requeued = cursor.fetchall()
+        cursor.execute(
+            """
+            UPDATE marketing.pipeline_errors
+            SET resolved = true, resolved_at = now(), resolved_by = 'barton retry', resolution_notes = 'requeued'
+            WHERE NOT resolved AND event_type IN ('dead_letter', 'row_set_aside')
+              AND (%(batch)s::text IS NULL OR import_batch_id = %(batch)s)
+            """,
+            {"batch": import_batch_id},
+        )
+        cursor.execute("SELECT marketing.wake_listeners('requeued', %s, %s)", (import_batch_id, len(requeued)))
+    for table in {table for table, _ in requeued if table}:
+        set_aside.take_back(connection, table, [int(row) for of, row in requeued if of == table])
+    return len(requeued)

@@ -5,7 +5,8 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline import enrichment, verification
+from barton_pipeline.addresses import verification
+from barton_pipeline.contacts import enrichment
 from barton_pipeline.postgres import sql
 from barton_pipeline.vendors import ledger, settings
 from barton_pipeline.vendors.settings import Operation, operations, rules

@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as Connection
 from barton_pipeline.postgres.sql import sql_path
 from barton_pipeline.scoring import selection
 from barton_pipeline.scoring.config import moment, rules
-from barton_pipeline.stages import run_sql
+from barton_pipeline.stages.runner import run_sql
 
 
 def run(connection: Connection, import_batch_id: str, as_of: datetime | None = None) -> dict[str, Any]:

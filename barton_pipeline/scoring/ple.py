@@ -14,7 +14,7 @@ from barton_pipeline.postgres.sql import sql_path
 from barton_pipeline.scoring import bit, selection
 from barton_pipeline.scoring.config import OUTCOMES, moment, rules
 from barton_pipeline.scoring.models import Scores, champion
-from barton_pipeline.stages import run_sql
+from barton_pipeline.stages.runner import run_sql
 
 
 def run(connection: Connection, import_batch_id: str, as_of: datetime | None = None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import psycopg2
 
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.scoring import bit, drift, ple, selection, targets
-from barton_pipeline.stages import WORK_MEM
+from barton_pipeline.stages.runner import WORK_MEM
 
 PAGE = 20_000
 # A page that meets a run writing the same targets is scored again.

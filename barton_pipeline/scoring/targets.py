@@ -7,7 +7,7 @@ from psycopg2.extensions import connection as Connection
 
 from barton_pipeline.scoring import selection
 from barton_pipeline.scoring.config import rules
-from barton_pipeline.stages import run_sql
+from barton_pipeline.stages.runner import run_sql
 
 
 def run(connection: Connection, import_batch_id: str) -> dict[str, Any]:

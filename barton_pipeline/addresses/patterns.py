@@ -1,0 +1,310 @@
+"""Guessing somebody's address from patterns learned on known addresses of the same domain. Pure; configuration beside it.
+
+Belongs here: names as mail systems write them, what a known address says about a domain, ranking guesses. Not here: which
+guesses are bought (``verification``), whether an address works (``email_checks``, the vendor).
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from barton_pipeline.addresses.checks import check_address
+from barton_pipeline.config import load_yaml
+
+_RULES = load_yaml(Path(__file__).with_name("patterns.yaml"))
+_ODDS: dict[str, float] = _RULES["odds"]
+_HAS_ADDRESS: float = _RULES["has_address"]
+
+# The patterns we know, and the order in which equally likely ones are tried.
+PATTERNS: tuple[str, ...] = tuple(_RULES["patterns"])
+# Stands in ``DomainPatterns.weights`` for addresses that follow none of PATTERNS.
+OTHER = "other"
+
+_WRITTEN = re.compile(r"[a-z]+(-[a-z]+)*")
+_NAMES_KEPT = 20_000
+
+
+@dataclass(frozen=True)
+class Example:
+    """A known address of somebody; ``status`` as in email_verification. Only valid and invalid ones teach anything."""
+
+    first: str
+    last: str
+    email: str
+    status: str
+
+
+@dataclass(frozen=True)
+class DomainPatterns:
+    """What is believed of a domain.
+
+    ``weights``: the probability that somebody's address there follows each pattern, OTHER included; together 1.
+    ``valid``, ``invalid``: how many known addresses each pattern explains, by verdict. ``known``: these addresses.
+    """
+
+    weights: dict[str, float]
+    valid: dict[str, int]
+    invalid: dict[str, int]
+    known: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Guess:
+    """An address for somebody.
+
+    ``probability``: that the person has an address at the domain and that it is this one, given the examples; summed over
+    the patterns and spellings that lead to it. All guesses for a person make at most ``has_address``. What fails for this
+    person is not redistributed over the rest, so after a failure it is rather too low. It rests on the priors of the YAML.
+    ``pattern``: the one that adds most to it. ``evidence``: how many valid addresses of the domain that one explains.
+    """
+
+    email: str
+    pattern: str
+    probability: float
+    evidence: int
+
+
+def matching_patterns(local: str, first: str, last: str) -> list[str]:
+    """The patterns that make ``local`` of the name; several when the name is short or the same twice, none for other rules."""
+    return list(_explanations(local, first, last))
+
+
+def learn(examples: Iterable[Example]) -> DomainPatterns:
+    """What addresses of one domain say about its patterns; their order does not matter, nor do repetitions.
+
+    The belief is a Dirichlet distribution whose pseudo-counts are the prior's weights times ``prior_strength``. A valid address
+    adds one, shared among the patterns that explain it; one that none explains adds to OTHER, unless it is a role account.
+    An invalid one moves the mean as Bayes' rule says, the person having had an address with ``has_address``: the more valid
+    addresses a pattern has, the less one failure changes. Catch-all, risky and unknown ones prove nothing.
+    """
+    proven = sorted(
+        {(e.status, e.email.lower(), e.first, e.last) for e in examples if e.status in ("valid", "invalid")}
+    )
+    counts = {**_RULES["patterns"], OTHER: _RULES["other"]}
+    counts = {pattern: weight * _RULES["prior_strength"] for pattern, weight in counts.items()}
+    valid, invalid = Counter[str](), Counter[str]()
+    failures = []
+    for status, email, first, last in proven:
+        explained = _explanations(email.partition("@")[0], first, last)
+        if status == "invalid":
+            invalid.update(explained.keys())
+            failures.append(explained)
+        elif explained:
+            valid.update(explained.keys())
+            _add_valid(counts, explained)
+        elif _can_be_written(first, last) and not check_address(email).is_role:
+            counts[OTHER] += 1
+    strength = sum(counts.values())
+    weights = {pattern: count / strength for pattern, count in counts.items()}
+    for explained in failures:
+        weights = _after_failure(weights, explained, strength)
+    return DomainPatterns(weights, dict(valid), dict(invalid), frozenset(email for _, email, _, _ in proven))
+
+
+def _add_valid(counts: dict[str, float], explained: dict[str, float]) -> None:
+    """One address more, shared by the prior: sharing by what was learned so far would make the order of examples matter."""
+    prior = _RULES["patterns"]
+    total = sum(prior[pattern] * share for pattern, share in explained.items())
+    for pattern, share in explained.items():
+        counts[pattern] += prior[pattern] * share / total
+
+
+def _after_failure(weights: dict[str, float], explained: dict[str, float], strength: float) -> dict[str, float]:
+    """The mean of the Dirichlet distribution after an address did not exist.
+
+    E[w_i (1 - has_address * sum_q share_q w_q)] / E[the same without w_i], where E[w_i w_q] = m_i (strength m_q + [i = q]) /
+    (strength + 1). The strength is left as it was.
+    """
+    expected = strength * sum(weights[pattern] * share for pattern, share in explained.items())
+    moved = {
+        pattern: weight * (1 - _HAS_ADDRESS * (expected + explained.get(pattern, 0)) / (strength + 1))
+        for pattern, weight in weights.items()
+    }
+    total = sum(moved.values())
+    return {pattern: weight / total for pattern, weight in moved.items()}
+
+
+def guesses(
+    first: str, last: str, domain: str, learned: DomainPatterns, limit: int, exclude: Iterable[str] = ()
+) -> list[Guess]:
+    """At most ``limit`` addresses, best first; without examples that is the prior's ranking, and the caller decides on spending.
+
+    Left out: ``exclude``, addresses known to fail or to be somebody's already (``learned.known``), role accounts, what breaks the
+    rules for addresses. Names that cannot be written in Latin letters give none. Deterministic: ties go by pattern, then address.
+    """
+    if not _can_be_written(first, last):
+        return []
+    unwanted = learned.known | {email.lower() for email in exclude}
+    parts: dict[str, dict[str, float]] = {}
+    for pattern in PATTERNS:
+        for local, share in _locals(pattern, first, last).items():
+            parts.setdefault(local, {})[pattern] = learned.weights[pattern] * share * _HAS_ADDRESS
+    found: list[Guess] = []
+    # rounded: sums in another order differ in the last digits and must not decide the rank
+    for local, by_pattern in sorted(
+        parts.items(),
+        key=lambda item: (-round(sum(item[1].values()), 12), PATTERNS.index(next(iter(item[1]))), item[0]),
+    ):
+        if len(found) >= limit:
+            break
+        check = check_address(f"{local}@{domain}")
+        if check.normalised is None or check.status == "invalid" or check.is_role or check.normalised in unwanted:
+            continue
+        pattern = max(by_pattern, key=lambda name: by_pattern[name])
+        evidence = learned.valid.get(pattern, 0)
+        found.append(Guess(check.normalised, pattern, sum(by_pattern.values()), evidence))
+    return found
+
+
+def _explanations(local: str, first: str, last: str) -> dict[str, float]:
+    """Patterns that make the local part, with the share of the name's spellings that do; without its number if need be."""
+    local = local.lower().partition("+")[0]
+    if not _can_be_written(first, last):
+        return {}
+    # jdoe2 is the second J. Doe of a company that writes jdoe
+    for text in (local, local.rstrip("0123456789")):
+        found = {pattern: _locals(pattern, first, last).get(text, 0.0) for pattern in PATTERNS}
+        found = {pattern: share for pattern, share in found.items() if share}
+        if found:
+            return found
+    return {}
+
+
+def _can_be_written(first: str, last: str) -> bool:
+    """Whether there is a name, and no part of it that we cannot read."""
+    firsts, lasts = spellings(first, given=True), spellings(last)
+    return bool(firsts or lasts) and bool(firsts or not first.strip()) and bool(lasts or not last.strip())
+
+
+@lru_cache(maxsize=_NAMES_KEPT)
+def _locals(pattern: str, first: str, last: str) -> dict[str, float]:
+    """Local parts the pattern makes of the name's spellings, with their shares; together at most 1."""
+    firsts, lasts = spellings(first, given=True), spellings(last)
+    if ("{f" in pattern and not firsts) or ("{l" in pattern and not lasts):
+        return {}
+    made: dict[str, float] = {}
+    for given, first_share in (firsts or {"": 1.0}).items():
+        for family, last_share in (lasts or {"": 1.0}).items():
+            share = first_share * last_share
+            for field, text in (("{first}", given), ("{last}", family)):
+                if field in pattern and len(text) == 1:
+                    share *= _ODDS["initial"]
+            local = pattern.format(first=given, f=given[:1], last=family, l=family[:1])
+            made[local] = made.get(local, 0.0) + share
+    return made
+
+
+def split_name(full: str) -> tuple[str, str]:
+    """First and last name of a full one: particles belong to the last, titles, degrees and middle names to neither.
+
+    ``Dr. Ludwig A. van der Berg, PhD`` gives Ludwig and van der Berg; ``Doe, Jane`` gives Jane and Doe; one word is a first name.
+    """
+    pieces = [piece.split() for piece in full.split(",")]
+    degrees = {*_RULES["suffixes"], ""}
+    pieces = [words for words in pieces if not all(_plain(word) in degrees for word in words)]
+    pieces = [_without_letters(words) for words in pieces]
+    if len(pieces) > 1:
+        return pieces[1][0], " ".join(pieces[0])
+    words = pieces[0] if pieces else []
+    if len(words) > 2 and len(_plain(words[0])) == 1:
+        words = words[1:]
+    if len(words) < 2:
+        return " ".join(words), ""
+    start = next((at for at in range(1, len(words) - 1) if words[at].lower() in _RULES["particles"]), len(words) - 1)
+    return words[0], " ".join(words[start:])
+
+
+@lru_cache(maxsize=_NAMES_KEPT)
+def spellings(name: str, given: bool = False) -> dict[str, float]:
+    """How mail systems may write a name, with shares that make 1, likeliest first: ``Müller`` gives mueller 2/3, muller 1/3.
+
+    ``given``: it is a first name: only its first word counts, and nicknames do. Empty for no name and for other scripts.
+    """
+    words = [word for word in map(_plain, _without_letters(re.sub(r"\(.*?\)|\".*?\"", " ", name).split())) if word]
+    if not given and len(words) == 1 and words[0] in _RULES["suffixes"]:
+        return {}
+    found: dict[str, float] = {}
+    for form, odds in _given_forms(words) if given else _family_forms(words):
+        for text, letter_odds in _in_latin(form):
+            for written, hyphen_odds in _hyphens(text):
+                if not _WRITTEN.fullmatch(written):
+                    return {}
+                found[written] = max(found.get(written, 0.0), odds * letter_odds * hyphen_odds)
+    if given and found:
+        nicknames = _nicknames(next(iter(found)))
+        for nickname in nicknames:
+            found.setdefault(nickname, _ODDS["nickname"] / len(nicknames))
+    best = sorted(found.items(), key=lambda item: -item[1])[: _RULES["most_spellings"]]
+    total = sum(odds for _, odds in best)
+    return {text: odds / total for text, odds in best}
+
+
+def _plain(word: str) -> str:
+    """The word in small letters without apostrophes and punctuation."""
+    return re.sub(r"['’‘`´.,]", "", unicodedata.normalize("NFC", word).casefold()).strip("-")
+
+
+def _without_letters(words: list[str]) -> list[str]:
+    """Words without titles before and degrees behind them; the last one that is left stays, it may be a name."""
+    while len(words) > 1 and _plain(words[0]) in _RULES["titles"]:
+        words = words[1:]
+    while len(words) > 1 and _plain(words[-1]) in _RULES["suffixes"]:
+        words = words[:-1]
+    return [] if len(words) == 1 and _plain(words[0]) in _RULES["titles"] else words
+
+
+def _given_forms(words: list[str]) -> list[tuple[str, float]]:
+    """The first word, and the first two as one; an initial before a name is not what somebody is called by."""
+    while len(words) > 1 and len(words[0]) == 1:
+        words = words[1:]
+    if not words:
+        return []
+    two = [("".join(words[:2]), _ODDS["two_given"])] if len(words) > 1 and len(words[1]) > 1 else []
+    return [(words[0], 1.0), *two]
+
+
+def _family_forms(words: list[str]) -> list[tuple[str, float]]:
+    """All words as one, without the particles, and the first and the last of several."""
+    if not words:
+        return []
+    main = [word for word in words if word not in _RULES["particles"]] or words
+    forms = [("".join(words), 1.0)]
+    if len(main) < len(words):
+        forms.append(("".join(main), _ODDS["without_particle"]))
+    if len(main) > 1:
+        forms += [(word, _ODDS["part"]) for word in (main[0], main[-1]) if len(word) > 1]
+    return forms
+
+
+def _in_latin(word: str) -> list[tuple[str, float]]:
+    """The word with each special letter in its first spelling, then in its last, both without other accents."""
+    table = _RULES["letters"]
+    first, last = (_without_accents("".join(table.get(c, [c])[place] for c in word)) for place in (0, -1))
+    return [(first, 1.0)] if first == last else [(first, 1.0), (last, _ODDS["letter"])]
+
+
+def _without_accents(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text)
+    return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+
+
+def _hyphens(text: str) -> list[tuple[str, float]]:
+    """A double name joined, with its hyphen, and its first part alone."""
+    if "-" not in text:
+        return [(text, 1.0)]
+    start = text.split("-")[0]
+    return [
+        (text.replace("-", ""), 1.0),
+        (text, _ODDS["hyphen_kept"]),
+        *([(start, _ODDS["part"])] if len(start) > 1 else []),
+    ]
+
+
+def _nicknames(name: str) -> list[str]:
+    """What bearers of the name are called, or the names that the nickname stands for."""
+    table: dict[str, list[str]] = _RULES["nicknames"]
+    return table.get(name) or [formal for formal, short in table.items() if name in short]

@@ -1,0 +1,184 @@
+"""``barton demo``: the main job on the sample batch, as an operator would run it.
+
+It starts a real ``dagster dev``, loads the sample files, and only watches: the rows' own events start the runs.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import requests
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from barton_pipeline.cli.batches import print_batch
+from barton_pipeline.cli.printing import console
+from barton_pipeline.cli.targets import print_targets
+from barton_pipeline.cli.vendors import print_yield
+from barton_pipeline.errors import BartonError, InputError
+from barton_pipeline.intake.loading import load_file
+from barton_pipeline.postgres import embedded, migrations, sql
+from barton_pipeline.postgres.connection import connect, database_url, redact, transaction
+from barton_pipeline.reports import spending
+from barton_pipeline.reports.batches import list_stages
+from barton_pipeline.reports.targets import list_targets
+from barton_pipeline.vendors.sandbox import running_sandbox
+from barton_pipeline.vendors.settings import SANDBOX
+
+SAMPLES = Path("samples")
+FIRST_PORT = 3000
+START_SECONDS = 120
+
+
+@click.command()
+@click.option("--exit", "exit_when_done", is_flag=True, help="Stop when the targets are printed.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of the Dagster UI [default: 3000 or the next free].")
+@click.option("--timeout", default=300, show_default=True, help="Seconds to wait for the targets.")
+def demo(exit_when_done: bool, port: int | None, timeout: int) -> None:
+    """Run the main job on the sample batch: load, events, stages, sniper targets, Dagster UI."""
+    run(console, exit_when_done, port, timeout)
+
+
+def run(console: Console, exit_when_done: bool, port: int | None, timeout: float) -> None:
+    """Run the demo; leaves the Dagster UI open until Ctrl-C unless ``exit_when_done``.
+
+    Raises InputError outside the checkout or when the port is taken, BartonError when a part does not come up or the
+    targets are not there within ``timeout`` seconds.
+    """
+    if not (SAMPLES / "breweries.csv").is_file() or not Path("dagster.yaml").is_file():
+        raise InputError(
+            f"{Path.cwd()} is not the project's folder: it has no samples and dagster.yaml. Change into it."
+        )
+    port = _free_port(port)
+    console.print(f"Postgres: {redact(database_url())}", markup=False)
+    applied = migrations.migrate()
+    console.print(f"Schema: {len(applied)} migration(s) applied" if applied else "Schema: up to date")
+    try:
+        with running_sandbox() as sandbox, _dagster_dev(port, console, {SANDBOX: sandbox.url}):
+            console.print(
+                "Vendors: the sandbox. People and verdicts from it are invented (docs/sandbox.md); nothing is paid."
+            )
+            batch = _load_samples(console)
+            _watch(console, batch, timeout)
+            print_batch(batch)
+            with transaction() as connection:
+                print_targets(list_targets(connection, batch))
+                print_yield(spending.yields(connection, batch))
+            console.print(f"\nDagster UI: [link]http://127.0.0.1:{port}[/link]")
+            if not exit_when_done:
+                console.print("Ctrl-C stops it; the data stays, and `dagster dev` shows it again.")
+                with contextlib.suppress(KeyboardInterrupt):
+                    signal.pause()
+    finally:
+        embedded.stop_if_idle()
+
+
+def _free_port(wanted: int | None) -> int:
+    for port in [wanted] if wanted else range(FIRST_PORT, FIRST_PORT + 100):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
+    raise InputError(f"Port {wanted or FIRST_PORT} is in use. Choose another one with --port, or leave --port away.")
+
+
+@contextlib.contextmanager
+def _dagster_dev(port: int, console: Console, environment: dict[str, str]) -> Iterator[None]:
+    log = embedded.home() / "dagster-dev.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w") as output, console.status("starting Dagster"):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dagster", "dev", "--host", "127.0.0.1", "--port", str(port)],
+            env={**os.environ, **environment},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C must reach us first, so that we can end it in order
+        )
+    try:
+        with console.status(f"starting Dagster (log: {log})"):
+            _wait_until_up(process, port, log)
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_up(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            tail = " ".join(log.read_text(errors="replace").splitlines()[-3:])
+            raise BartonError(f"dagster dev ended at once: {tail} The whole log is in {log}")
+        with contextlib.suppress(requests.RequestException):
+            if requests.get(f"http://127.0.0.1:{port}/server_info", timeout=2).ok:
+                return
+        time.sleep(0.2)
+    raise BartonError(f"dagster dev did not answer within {START_SECONDS} s; see {log}")
+
+
+def _load_samples(console: Console) -> str:
+    batch: str | None = None
+    with contextlib.closing(connect()) as connection:
+        for kind, name in (
+            ("companies", "breweries.csv"),
+            ("people", "people.csv"),
+            ("signals", "signals.csv"),
+        ):
+            report = load_file(connection, SAMPLES / name, kind=kind, batch=batch)
+            batch = report.batch
+            said = "already loaded" if report.already_loaded else f"{report.loaded:,} {kind} loaded"
+            console.print(f"samples/{name}: {said} as batch {batch}", markup=False, highlight=False)
+    assert batch is not None
+    return batch
+
+
+def _watch(console: Console, batch: str, timeout: float) -> None:
+    """Follow the batch's stages until its events are done."""
+    deadline = time.monotonic() + timeout
+    with Live(console=console, refresh_per_second=4, transient=True) as live:
+        while True:
+            with transaction() as connection:
+                stages = list_stages(connection, batch)
+                open_events = sql.rows(
+                    connection,
+                    """
+                    SELECT status, count(*) AS events, max(error_message) AS error FROM marketing.pipeline_events
+                    WHERE import_batch_id = %(batch)s AND status <> 'processed' GROUP BY status
+                    """,
+                    batch=batch,
+                )
+            live.update(_progress_table(batch, stages, open_events))
+            if not open_events and stages[-1]["completed_at"]:
+                return
+            if time.monotonic() > deadline or any(row["status"] == "failed" for row in open_events):
+                raise BartonError(
+                    f"Batch {batch} is not done: {open_events}. See `barton errors` and {embedded.home()}/dagster-dev.log"
+                )
+            time.sleep(0.25)
+
+
+def _progress_table(batch: str, stages: list[dict[str, Any]], open_events: list[dict[str, Any]]) -> Table:
+    waiting = ", ".join(f"{row['events']} {row['status']}" for row in open_events) or "none"
+    table = Table("stage", "rows", "seconds", title=f"{batch}: events open: {waiting}", title_justify="left")
+    for row in stages:
+        done = row["completed_at"] is not None
+        table.add_row(
+            f"[green]✓[/] {row['stage']}" if done else f"[dim]· {row['stage']}[/]",
+            f"{row['rows_out']:,}" if done else "",
+            f"{row['seconds']}" if done and row["seconds"] is not None else "",
+        )
+    return table

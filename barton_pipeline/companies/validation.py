@@ -1,0 +1,76 @@
+"""The rules that judge intake rows: reason codes, word lists, limits. The SQL that applies them is the stage's.
+
+One rule set, in one place, versioned (``validation.yaml``); explained for operators in docs/validation.md.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from psycopg2.extensions import connection as Connection
+
+from barton_pipeline.config import load_yaml
+from barton_pipeline.queue import set_aside
+from barton_pipeline.stages.runner import run_sql
+
+
+@dataclass(frozen=True)
+class Reason:
+    """``error`` makes a row invalid, ``warning`` does not; ``text`` and ``remedy`` are for the operator."""
+
+    severity: str
+    text: str
+    remedy: str
+
+
+REASONS = {
+    "name_missing": Reason("error", "the company has no name", "fill in the name"),
+    "name_too_short": Reason("error", "the name has fewer than two characters", "write the name out"),
+    "name_placeholder": Reason("error", "the name is a placeholder", "fill in the real name"),
+    "website_missing": Reason("error", "there is no website of its own", "add the company's own site"),
+    "website_invalid": Reason(
+        "error", "the website is not a public http(s) address", "correct it to something like https://company.com"
+    ),
+    "website_is_social": Reason(
+        "warning", "the website is a page on a social or link-hosting site", "add the company's own site"
+    ),
+    "employees_invalid": Reason(
+        "warning", "the number of employees cannot be read", "give a number or a band like 51-200"
+    ),
+    "founded_invalid": Reason("warning", "the founding year is no plausible year", "give four digits"),
+    "phone_invalid": Reason("warning", "the phone number does not have 7 to 15 digits", "give it as +CC number"),
+    "linkedin_invalid": Reason("warning", "the LinkedIn address is no company page", "use linkedin.com/company/…"),
+    set_aside.REASON: Reason("error", "a stage fails on this row and on no other", "see barton errors"),
+}
+
+# What is trimmed from both ends of a value: exports and SQL inserts carry more than spaces.
+BLANKS = " \t\r\n\f\v\u00a0\u200b\ufeff"
+
+
+@cache
+def rules() -> dict[str, Any]:
+    """The lists and limits of ``validation.yaml``."""
+    return load_yaml(Path(__file__).with_name("validation.yaml"))
+
+
+def run(connection: Connection, import_batch_id: str) -> dict[str, Any]:
+    """Judge every row of the batch; only rows whose verdict differs are written."""
+    limits = rules()
+    return run_sql(
+        connection,
+        "validated_companies",
+        batch=import_batch_id,
+        version=f"rules {limits['version']}",
+        blanks=BLANKS,
+        placeholders=limits["placeholder_names"],
+        empty_values=limits["empty_values"],
+        social_domains=limits["social_domains"],
+        social_hosts=limits["social_hosts"],
+        reserved_domains=limits["reserved_domains"],
+        founded_earliest=limits["founded_year_earliest"],
+        employees_most=limits["employees_most"],
+        errors=[code for code, reason in REASONS.items() if reason.severity == "error"],
+        notes=json.dumps({code: f"{reason.text} ({reason.remedy})" for code, reason in REASONS.items()}),
+    )

@@ -1,0 +1,230 @@
+"""Stage enriched_contacts: people from imports and paid answers become people at our companies; the best fills each slot.
+
+Belongs here: the order of the steps, what is bought for open slots, and the classification of titles. Matching and assignment
+are set-based SQL (``sql/stages/enriched_contacts_people.sql`` and ``enriched_contacts.sql``); the rules are in docs/contacts.md.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from psycopg2.extensions import connection as Connection
+from psycopg2.extras import execute_values
+
+from barton_pipeline.addresses.checks import free_mail_domains
+from barton_pipeline.config import load_yaml
+from barton_pipeline.contacts import titles
+from barton_pipeline.postgres.connection import transaction
+from barton_pipeline.stages.lease import StageRun, check_lease
+from barton_pipeline.stages.runner import Counts, run_sql, work_ahead
+from barton_pipeline.vendors import items, settings
+from barton_pipeline.vendors.ledger import Input
+
+if TYPE_CHECKING:
+    from barton_pipeline.vendors.buying import Shopping
+
+CHUNK = 5_000
+
+# Companies with an open slot, or whose paid answer has grown old, by the key under which the operation asks for them.
+_TO_ASK = """
+    SELECT {key} AS key, array_agg(c.company_unique_id ORDER BY c.company_unique_id)
+    FROM marketing.company_master c JOIN marketing.company_batches b USING (company_unique_id)
+    WHERE b.import_batch_id = %(batch)s AND {key} > %(after)s AND EXISTS (
+        SELECT FROM marketing.company_slots s WHERE s.company_unique_id = c.company_unique_id
+          AND (NOT s.is_filled OR s.searched_at < now() - make_interval(days => %(fresh_days)s)))
+    GROUP BY 1 ORDER BY 1 LIMIT %(limit)s
+"""
+_KEYS = {"leads_finder": "c.domain", "linkedin_employees": "marketing.linkedin_slug(c.linkedin_url)"}
+
+_UNREAD_ANSWERS = """
+    SELECT a.call_id, a.operation, a.environment, a.input_key, a.response, a.answered_at,
+           array_agg(c.company_name ORDER BY c.company_unique_id), min(c.website_url)
+    FROM marketing.company_answers a JOIN marketing.company_batches b USING (company_unique_id)
+    JOIN marketing.company_master c USING (company_unique_id)
+    WHERE b.import_batch_id = %s AND NOT EXISTS (SELECT FROM intake.people_raw_intake p WHERE p.vendor_call_id = a.call_id)
+    GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY a.call_id
+"""
+
+_ANSWERS_AGE = """
+    WITH newest AS (
+        SELECT DISTINCT ON (a.input_key) a.input_key, v.fresh_until
+        FROM marketing.company_answers a JOIN marketing.company_batches b USING (company_unique_id)
+        JOIN marketing.vendor_calls v ON v.id = a.call_id
+        WHERE b.import_batch_id = %s AND a.operation = %s ORDER BY a.input_key, a.answered_at DESC
+    )
+    SELECT count(*), extract(epoch FROM min(fresh_until) - now())::float FROM newest
+"""
+
+_SCRUB = """
+    SELECT marketing.scrub_answers(ARRAY(
+        SELECT DISTINCT c.domain FROM marketing.company_master c JOIN marketing.company_batches b USING (company_unique_id)
+        WHERE b.import_batch_id = %s AND EXISTS (SELECT FROM marketing.suppressed_people)))
+"""
+
+_INSERT_PEOPLE = """
+    INSERT INTO intake.people_raw_intake (first_name, last_name, full_name, title, email, linkedin_url, city, seniority,
+        company, website, position_ended, raw, source_system, source_record_id, vendor_call_id, observed_at, import_batch_id)
+    VALUES %s ON CONFLICT DO NOTHING
+"""
+
+
+@cache
+def rules() -> dict[str, Any]:
+    """The lists of ``enrichment.yaml``."""
+    return load_yaml(Path(__file__).with_name("enrichment.yaml"))
+
+
+def run(
+    connection: Connection, import_batch_id: str, classify: Callable[[str | None], titles.TitleMatch] = titles.classify
+) -> Counts:
+    """Match the batch's people and fill the slots of its companies; returns the stage's counts."""
+    _read_answers(connection, import_batch_id)
+    people = run_sql(
+        connection,
+        "enriched_contacts_people",
+        batch=import_batch_id,
+        free_mail=sorted(free_mail_domains()),
+        credentials=f"(?: (?:{'|'.join(rules()['credentials'])}))+$",
+        confidence=json.dumps(_confidence_of_sources()),
+    )
+    _classify_titles(connection, import_batch_id, classify)
+    slots = run_sql(
+        connection, "enriched_contacts", batch=import_batch_id, least_confidence=titles.minimum_confidence()
+    )
+    return {**people, **slots}
+
+
+def buy(run_: StageRun) -> Counts:
+    """Ask the paid sources of the waterfall, one after the other, for the people of companies with open slots."""
+    from barton_pipeline.vendors.buying import Shopping
+
+    shopping = Shopping(run_.import_batch_id, run_.run_id, partial(check_lease, run_))
+    for name in settings.rules()["waterfall"]:
+        if settings.access(settings.operations()[name].vendor) is None:
+            shopping.notes[name] = "skipped: no key is configured"
+            continue
+        work_ahead(run_, run)
+        for page in _pages(run_.import_batch_id, name):
+            shopping.buy(name, page)
+            if shopping.is_waiting(name):
+                break
+        _refresh_later(shopping, name)
+    return {"vendors": shopping.notes} if shopping.notes else {}
+
+
+def _refresh_later(shopping: "Shopping", operation: str) -> None:
+    """Come back when the oldest answer about the batch's companies has aged: executives change."""
+    with transaction() as connection, connection.cursor() as cursor:
+        cursor.execute(_ANSWERS_AGE, (shopping.import_batch_id, operation))
+        row = cursor.fetchone()
+    if row and row[0]:
+        message = "answers grow old; who has left and who has come is asked again"
+        shopping.come_back(operation, "refresh", row[0], message, timedelta(seconds=max(row[1], 0)))
+
+
+def _pages(import_batch_id: str, operation: str) -> Iterator[list[Input]]:
+    """The companies to ask about, a page at a time: a million of them is more than any budget, and more than memory."""
+    after = ""
+    while True:
+        with transaction() as connection, connection.cursor() as cursor:
+            cursor.execute(to_ask(operation), to_ask_parameters(import_batch_id, operation, after=after, limit=CHUNK))
+            page = [Input(key, {"companies": companies}) for key, companies in cursor.fetchall()]
+        yield page
+        if not page:
+            return
+        after = page[-1].key
+
+
+def to_ask(operation: str) -> str:
+    """SELECT of (input key, company IDs) about which the operation would be asked now, fresh answers included."""
+    return _TO_ASK.format(key=_KEYS[operation])
+
+
+def to_ask_parameters(
+    import_batch_id: str, operation: str, after: str = "", limit: int | None = None
+) -> dict[str, Any]:
+    """What ``to_ask`` needs: only keys behind ``after``, at most ``limit`` of them."""
+    days = settings.operations()[operation].fresh_days
+    return {"batch": import_batch_id, "fresh_days": days, "after": after, "limit": limit}
+
+
+def _confidence_of_sources() -> dict[str, float]:
+    return {
+        settings.source_name(name, environment): operation.confidence
+        for name, operation in settings.operations().items()
+        for environment in ("real", "sandbox")
+    }
+
+
+def _read_answers(connection: Connection, import_batch_id: str) -> None:
+    """Write the people of paid answers that were not read yet to intake.people_raw_intake, where imports go too."""
+    with connection.cursor("answers") as answers, connection.cursor() as cursor:
+        cursor.execute(_SCRUB, (import_batch_id,))
+        answers.execute(_UNREAD_ANSWERS, (import_batch_id,))
+        while chunk := answers.fetchmany(CHUNK):
+            rows = [row for answer in chunk for row in _intake_rows(*answer)]
+            execute_values(cursor, _INSERT_PEOPLE, [(*row, import_batch_id) for row in rows], page_size=CHUNK)
+
+
+def _intake_rows(
+    call_id: int,
+    operation: str,
+    environment: str,
+    key: str,
+    response: Any,
+    answered_at: Any,
+    names: list[str],
+    website: str,
+) -> Iterator[tuple[Any, ...]]:
+    for place, person in enumerate(items.read(operation, key, response["items"])):
+        yield (
+            person.first_name,
+            person.last_name,
+            person.full_name,
+            person.title,
+            person.email,
+            person.linkedin_url,
+            person.city,
+            person.seniority,
+            # a domain or profile that several companies share says nothing of which one: the item has to
+            names[0] if len(names) == 1 else person.item.get("company_name"),
+            website,
+            person.ended,
+            json.dumps(person.item),
+            settings.source_name(operation, environment),
+            str(place),
+            call_id,
+            answered_at,
+        )
+
+
+def _classify_titles(
+    connection: Connection, import_batch_id: str, classify: Callable[[str | None], titles.TitleMatch]
+) -> None:
+    """Fill pg_temp.title_slots with the distinct titles at the batch's companies, a chunk at a time."""
+    with connection.cursor() as cursor, connection.cursor("titles") as distinct_titles:
+        cursor.execute(
+            """
+            DROP TABLE IF EXISTS pg_temp.title_slots;
+            CREATE TEMP TABLE title_slots (title text PRIMARY KEY, slot_type text, confidence real, rule text) ON COMMIT DROP
+            """
+        )
+        distinct_titles.execute(
+            """
+            SELECT DISTINCT p.title FROM marketing.people_master p JOIN marketing.company_batches b USING (company_unique_id)
+            WHERE b.import_batch_id = %s AND p.title IS NOT NULL
+            """,
+            (import_batch_id,),
+        )
+        while chunk := distinct_titles.fetchmany(CHUNK):
+            matches = ((title, classify(title)) for (title,) in chunk)
+            execute_values(
+                cursor,
+                "INSERT INTO pg_temp.title_slots (title, slot_type, confidence, rule) VALUES %s",
+                [(title, match.slot, match.confidence, match.rule) for title, match in matches],
+                page_size=CHUNK,
+            )
+        cursor.execute("ANALYZE pg_temp.title_slots")

@@ -1,0 +1,120 @@
+"""What an operator switches off, takes back and undoes: the five rollbacks, undoing a batch, backup and restore.
+
+Belongs here: carrying them out and telling what is in force. The statements are ``sql/ops`` (also for psql) and the functions of
+migration 0017 (operations); docs/operations/rollbacks.md says when to use which.
+"""
+
+import re
+import time
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import connection as Connection
+
+from barton_pipeline.errors import BartonError, InputError
+from barton_pipeline.postgres import migrations, sql
+from barton_pipeline.postgres.connection import transaction
+
+ROLLBACKS = {
+    "silence": "silence_notifications",
+    "trigger": "drop_trigger",
+    "pause": "pause_triggers",
+    "manual": "manual_runs",
+}
+# A stage that writes several tables may hold them in another order than a rollback takes them.
+TRIES = 5
+
+
+def in_force(connection: Connection) -> list[dict[str, Any]]:
+    """The rollbacks in force: action, target, started_at, started_by."""
+    return sql.rows(
+        connection,
+        "SELECT action, target, started_at, started_by FROM marketing.operations WHERE ended_at IS NULL ORDER BY id",
+    )
+
+
+def is_in_force(connection: Connection, action: str) -> bool:
+    """Whether a rollback of this kind is in force."""
+    return any(operation["action"] == action for operation in in_force(connection))
+
+
+def roll_back(action: str, target: str = "") -> None:
+    """Put a rollback in force. ``target`` is the trigger for ``trigger``.
+
+    Raises InputError for an unknown trigger or a rollback that is in force already, BartonError without the owner's rights.
+    """
+    _check(action, target)
+    execute_file(f"{ROLLBACKS[action]}.sql", target)
+
+
+def reverse(action: str, target: str = "") -> int | None:
+    """Take a rollback back; returns how many batches were queued to catch up (None: nothing had to be).
+
+    Raises InputError when it is not in force.
+    """
+    _check(action, target)
+    if action != "trigger":
+        return execute_file(f"{ROLLBACKS[action]}.undo.sql", target)
+    file = migrations.declared_triggers()[target][1]
+    statement = re.search(
+        rf"CREATE OR REPLACE TRIGGER {re.escape(target)}\s.*?;", file.read_text(encoding="utf-8"), re.DOTALL
+    )
+    assert statement is not None, f"{file.name} makes {target}"
+    return _run(
+        f"{statement[0]} SELECT marketing.catch_up(marketing.end_operation('trigger', %(target)s))", {"target": target}
+    )
+
+
+def _check(action: str, target: str) -> None:
+    if action == "trigger" and target not in event_triggers():
+        raise InputError(
+            f"{target or 'Nothing'} is not a trigger that raises events; they are: {', '.join(event_triggers())}."
+        )
+
+
+def event_triggers() -> list[str]:
+    """The triggers that raise events, by name."""
+    return sorted(
+        name
+        for name, (_, file) in migrations.declared_triggers().items()
+        if re.search(rf"TRIGGER {name}\s[^;]*?raise_events\(", file.read_text(encoding="utf-8"))
+    )
+
+
+def execute_file(file: str, target: str) -> int | None:
+    """Run a file of sql/ops, with psql's variables filled in; the number its last statement returns, if it does."""
+    statements = sql.read("ops", file)
+    if target:
+        place, _ = migrations.declared_triggers()[target]
+        statements = statements.replace(":'trigger'", f"'{target}'").replace(':"trigger"', f'"{target}"')
+        statements = statements.replace(":place", place)
+    return _run(statements, None)
+
+
+def _run(statements: str, parameters: dict[str, Any] | None) -> int | None:
+    for attempt in range(1, TRIES + 1):
+        try:
+            return _attempt(statements, parameters)
+        except psycopg2.errors.DeadlockDetected as error:
+            if attempt == TRIES:
+                raise BartonError(
+                    f"Runs held the tables {TRIES} times in another order; nothing was changed. Try again, or stop the daemon."
+                ) from error
+            time.sleep(attempt)
+    raise AssertionError("the last try returns or raises")
+
+
+def _attempt(statements: str, parameters: dict[str, Any] | None) -> int | None:
+    try:
+        with transaction() as connection, connection.cursor() as cursor:
+            cursor.execute(statements, parameters)
+            row = cursor.fetchone() if cursor.description else None
+    except psycopg2.errors.UniqueViolation as error:
+        raise InputError("This rollback is in force already (barton rollback shows what is).") from error
+    except psycopg2.errors.NoDataFound as error:
+        raise InputError(f"{str(error).partition(chr(10))[0]} (barton rollback shows what is).") from error
+    except psycopg2.errors.InsufficientPrivilege as error:
+        raise BartonError(
+            f"{str(error).partition(chr(10))[0]}. This needs the owner of the schema: connect as the user that ran barton migrate."
+        ) from error
+    return row[0] if row and isinstance(row[0], int) else None

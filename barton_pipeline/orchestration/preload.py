@@ -1,0 +1,18 @@
+"""What every run reads once per process, read when this module is imported: idle run workers import it (dagster.yaml).
+
+Nothing here changes a result: the same caches fill by themselves at first use, half a second later.
+"""
+
+from barton_pipeline.addresses import checks, verification
+from barton_pipeline.companies import validation
+from barton_pipeline.contacts import enrichment, titles
+from barton_pipeline.queue import events
+from barton_pipeline.scoring import config
+from barton_pipeline.vendors import settings
+
+titles.classify("Chief Executive Officer")
+checks.check_address("somebody@example.com")
+for read in (events.settings, validation.rules, enrichment.rules, verification.rules, config.rules):
+    read()
+if settings.access("apify") is not None:
+    import apify_client  # noqa: F401
