@@ -23,14 +23,12 @@ from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.queue import events
 
 
-def run_batch(import_batch_id: str, console: Console) -> dict[str, Any]:
+def run_batch(defs: dg.Definitions, import_batch_id: str, console: Console) -> dict[str, Any]:
     """Run all stages, then the Great Expectations suites; returns run id, success, the first problem, and the checks.
 
     Takes the batch's pending events with it, so that the daemon does not start a second run.
     Raises BartonError when another run is at work on the batch.
     """
-    from barton_pipeline.definitions import defs
-
     with transaction() as connection:
         claim = events.accept(connection, import_batch_id)
         lease = events.lease_of(connection, import_batch_id)
@@ -59,13 +57,13 @@ def run_batch(import_batch_id: str, console: Console) -> dict[str, Any]:
     }
 
 
-def backfill(import_batch_ids: Sequence[str], progress: Callable[[int], None]) -> list[dict[str, Any]]:
+def backfill(
+    defs: dg.Definitions, import_batch_ids: Sequence[str], progress: Callable[[int], None]
+) -> list[dict[str, Any]]:
     """Run all stages of many batches, up to ``BATCHES_PER_BACKFILL_RUN`` to a Dagster run; the runs that had a problem.
 
     ``progress`` is told the number of batches done after each run. A batch that fails does not hold up the others.
     """
-    from barton_pipeline.definitions import defs
-
     problems = []
     with local_instance() as instance:
         for batch in import_batch_ids:
