@@ -204,7 +204,7 @@ def test_who_is_killed_after_sending_repeats_that_message_and_no_other(db, recei
     monkeypatch.setenv(VARIABLE, receiver.url("json"))
     queue(db, "json-1", "a", "b", "c")
     sender = subprocess.Popen(
-        [sys.executable, "-c", "from barton_pipeline import alerts; from barton_pipeline.monitoring.channels import deliver; "
+        [sys.executable, "-c", "from barton_pipeline.monitoring import alerts; from barton_pipeline.monitoring.channels import deliver; "
          "deliver(alerts.settings()['delivery'])"], env=dict(os.environ),
     )  # fmt: skip
 
