@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from barton_pipeline.errors import InputError
+from barton_pipeline.intake.encodings import CODE_PAGES, detect_encoding
 
 DELIMITERS = ",;\t|"
 SAMPLE_BYTES = 65_536
@@ -79,6 +80,10 @@ class Table:
             records = self._sheet_records()
         else:
             self.encoding = _text_encoding(start, name)
+            if self.encoding in CODE_PAGES:
+                self.notes.append(
+                    f"read as {self.encoding}, the likeliest encoding of its letters; if names look wrong, name another (--encoding)"
+                )
             records = self._text_records()
         self.header = self._read_header(records)
         self._rows = self._sized(records)
@@ -339,18 +344,7 @@ def _text_encoding(start: bytes, name: str) -> str:
     for magic, what in _NOT_TEXT.items():
         if start.startswith(magic):
             raise InputError(f"{name} is {what}.")
-    encoding = "utf-8"
-    if start.startswith(codecs.BOM_UTF8):
-        encoding = "utf-8-sig"
-    elif start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
-        encoding = "utf-32"
-    elif start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encoding = "utf-16"
-    # without a mark, Latin text in UTF-16 is every other byte NUL
-    elif start[1::2].count(0) > len(start) * 0.3:
-        encoding = "utf-16-le"
-    elif start[::2].count(0) > len(start) * 0.3:
-        encoding = "utf-16-be"
+    encoding = detect_encoding(start)
     text = start.decode(encoding, _decoding_errors(encoding))
     if len(re.findall(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", text)) > max(8, len(text) * 0.05):
         raise InputError(f"{name} is not a text table (binary data); give a CSV, TSV or XLSX file.")
