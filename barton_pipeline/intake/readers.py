@@ -82,7 +82,7 @@ class Table:
             self.encoding = _text_encoding(start, name)
             if self.encoding in CODE_PAGES:
                 self.notes.append(
-                    f"read as {self.encoding}, the likeliest encoding of its letters; if names look wrong, name another (--encoding)"
+                    f"read as {self.encoding}, the likeliest encoding; if names look wrong, name another (--encoding)"
                 )
             records = self._text_records()
         self.header = self._read_header(records)
