@@ -3,7 +3,10 @@
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
+
+import pytest
 
 from barton_pipeline.pipeline import BY_NAME, NAMES, stage_run
 from barton_pipeline.stages.lease import StageRun
@@ -37,6 +40,12 @@ def break_rows(db: Any, table: str, condition: str = "true") -> None:
 def mend(db: Any, table: str) -> None:
     """Undo break_rows."""
     db.execute(f"DROP TRIGGER defect ON {table}; DROP FUNCTION defect()")
+
+
+def change_rules(monkeypatch: pytest.MonkeyPatch, module: ModuleType, **changes: Any) -> None:
+    """Other values for some of a module's rules, the frozen dataclass that its function ``rules`` returns."""
+    changed = replace(module.rules(), **changes)
+    monkeypatch.setattr(module, "rules", lambda: changed)
 
 
 def manual_run(batch: str, stages: tuple[str, ...] = NAMES, token: str | None = None) -> StageRun:
