@@ -1,0 +1,172 @@
+"""People from imports: matching to companies, one person once, the best candidate in each slot, honest verdicts."""
+
+import threading
+
+import pytest
+
+from barton_pipeline.addresses import verification
+from barton_pipeline.addresses.checks import MxLookup
+from barton_pipeline.postgres.connection import transaction
+from barton_pipeline_tests.builders import insert_companies, run_stages
+from barton_pipeline_tests.unit.addresses.test_checks import dns_server
+
+SLOTS = """
+    SELECT s.slot_type, p.full_name FROM marketing.company_slots s LEFT JOIN marketing.people_master p USING (person_unique_id)
+    WHERE s.company_unique_id = '04.04.01.84.00001.001' ORDER BY s.slot_type
+"""
+
+
+def add_person(db, name: str | None, title: str | None, batch: str = "P1", **columns: str | None) -> None:
+    row = {
+        "full_name": name,
+        "title": title,
+        "company": "Company 1",
+        "website": "company1.com",
+        "import_batch_id": batch,
+        **columns,
+    }
+    db.execute(
+        f"INSERT INTO intake.people_raw_intake ({', '.join(row)}) VALUES ({', '.join(['%s'] * len(row))})",
+        *row.values(),
+    )
+
+
+def outcomes(db) -> list[tuple[str, list[str]]]:
+    return db.query("SELECT outcome, outcome_reasons FROM intake.people_raw_intake ORDER BY id")
+
+
+@pytest.fixture
+def companies(db):
+    insert_companies(db, "B1", 3)
+    db.execute(
+        "INSERT INTO intake.company_raw_intake (company, website, import_batch_id) VALUES "
+        "('Shared North', 'shared9.com', 'B1'), ('Shared South', 'shared9.com', 'B1'), ('Twin', 'twin1.com', 'B1'), ('Twin', 'twin2.com', 'B1')"
+    )
+    run_stages("B1")
+    return db
+
+
+@pytest.mark.parametrize(
+    ("columns", "outcome", "reason"),
+    [
+        ({}, "matched", "by_domain_and_name"),
+        ({"company": "Another Spelling"}, "matched", "by_domain"),
+        ({"company": None, "website": None, "email": "ann@company1.com"}, "matched", "by_domain"),
+        ({"website": None}, "matched", "by_name"),
+        ({"company": "Shared South", "website": "shared9.com"}, "matched", "by_domain_and_name"),
+        ({"company": "Shared", "website": "shared9.com"}, "company_ambiguous", "domain_shared_by_companies"),
+        ({"company": "Twin", "website": None}, "company_ambiguous", "name_shared_by_companies"),
+        ({"company": "Nobody Knows", "website": "nobodyknows.com"}, "company_unknown", "no_such_company"),
+        ({"company": "Company 1", "website": "elsewhere.com"}, "company_unknown", "no_such_company"),
+        ({"company": "Nobody", "website": None, "email": "ann@gmail.com"}, "company_unknown", "no_such_company"),
+        ({"company": None, "website": None}, "invalid", "company_missing"),
+        ({"full_name": None}, "invalid", "name_missing"),
+    ],
+)
+def test_each_row_ends_with_an_outcome_and_its_reason(companies, columns, outcome, reason) -> None:
+    add_person(companies, **{"name": "Ann Example", "title": "CEO", **{k: v for k, v in columns.items() if k != "full_name"},
+                             **({"name": None} if "full_name" in columns else {})})  # fmt: skip
+    run_stages("P1")
+    assert outcomes(companies) == [(outcome, [reason])]
+
+
+def test_a_person_waits_for_the_company(companies) -> None:
+    add_person(companies, "Ann Example", "CEO", company="Late Works", website="lateworks.com")
+    run_stages("P1")
+    companies.execute(
+        "INSERT INTO intake.company_raw_intake (company, website, import_batch_id) VALUES ('Late Works', 'lateworks.com', 'B2')"
+    )
+    assert run_stages("B2")["enriched_contacts"]["slots_filled"] == 1
+
+
+def test_the_best_candidate_fills_and_history_is_kept(companies) -> None:
+    add_person(companies, "Gil Manager", "General Manager")
+    add_person(companies, "Fay Former", "Former CEO")
+    add_person(companies, "Joe Joint", "President & CFO")
+    add_person(companies, "Hal Human", "HR Director")
+    run_stages("P1")
+    assert companies.query(SLOTS) == [("CEO", "Gil Manager"), ("CFO", "Joe Joint"), ("HR", "Hal Human")]
+    add_person(companies, "Cleo Chief", "CEO", batch="P2")
+    run_stages("P2")
+    assert companies.query(SLOTS)[0] == ("CEO", "Cleo Chief")
+    history = companies.query(
+        "SELECT outcome, full_name FROM marketing.contact_enrichment JOIN marketing.people_master USING (person_unique_id) "
+        "WHERE contact_enrichment.company_slot_unique_id = '04.04.05.84.00001.001' ORDER BY contact_enrichment.id"
+    )
+    assert history == [
+        ("filled", "Gil Manager"),
+        ("replaced", "Gil Manager"),
+        ("filled", "Cleo Chief"),
+        ("runner_up", "Gil Manager"),
+    ]
+    run_stages("P2")
+    assert companies.value("SELECT count(*) FROM marketing.contact_enrichment") == len(history) + 2
+
+
+def test_a_person_seen_twice_is_one_and_a_newer_title_counts(companies) -> None:
+    add_person(companies, "Ánn Exámple", "CEO", email="ann@company1.com")
+    add_person(companies, "Ann Example, PhD", "CEO", linkedin_url="https://linkedin.com/in/ann")
+    run_stages("P1")
+    assert companies.query("SELECT email, linkedin_url FROM marketing.people_master") == [
+        ("ann@company1.com", "https://linkedin.com/in/ann")
+    ]
+    add_person(companies, "Ann Example", "Former CEO", batch="P2")
+    run_stages("P2")
+    assert companies.value("SELECT count(*) FROM marketing.people_master") == 1
+    assert companies.query(SLOTS)[0] == ("CEO", None)
+
+
+def test_two_batches_with_people_of_one_company_at_once(companies) -> None:
+    for batch in ("P1", "P2"):
+        for number in range(30):
+            add_person(
+                companies, f"Person {chr(65 + number % 26)}{number} Q", "CEO" if number % 2 else "CFO", batch=batch
+            )
+    problems = []
+
+    def work(batch: str) -> None:
+        try:
+            run_stages(batch)
+        except Exception as error:
+            problems.append(error)
+
+    threads = [threading.Thread(target=work, args=(batch,)) for batch in ("P1", "P2")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    assert companies.value("SELECT count(*) FROM marketing.people_master") == 30
+    assert (
+        companies.value(
+            "SELECT count(*) FROM marketing.people_master p JOIN marketing.company_slots s USING (company_slot_unique_id) "
+            "WHERE s.person_unique_id <> p.person_unique_id"
+        )
+        == 0
+    )
+
+
+def test_verdicts_are_honest_kept_and_made_again_when_dns_is_back(companies) -> None:
+    for number, address in enumerate(
+        ["ann@mx-acme.com", "info@mx-acme.com", "bad@@acme.com", "x@mailinator.com", "y@gone-acme.com"]
+    ):
+        add_person(companies, f"Person {'abcde'[number]}", "CEO", email=address)
+    run_stages("P1", ("raw_intake", "validated_companies", "company_master", "company_slots", "enriched_contacts"))
+
+    def verify(mx: MxLookup) -> dict:
+        with transaction(companies.url) as connection:
+            return verification.run(connection, "P1", mx)
+
+    offline = MxLookup(1.0, nameservers=[("127.0.0.1", 9)])
+    assert verify(offline)["addresses_checked"] == 5
+    assert verify(offline)["addresses_checked"] == 0, "checked again though nothing can have changed"
+    with dns_server() as server:
+        assert verify(MxLookup(1.0, nameservers=[server]))["addresses_checked"] == 3
+    assert dict(companies.query("SELECT email, status FROM marketing.email_verification")) == {
+        "ann@mx-acme.com": "unknown", "info@mx-acme.com": "unknown", "bad@@acme.com": "invalid", "x@mailinator.com": "invalid",
+        "y@gone-acme.com": "invalid"}  # fmt: skip
+    companies.execute(
+        "UPDATE marketing.email_verification SET source = 'vendor', status = 'valid', rules_version = 'old' WHERE email LIKE 'ann%%'"
+    )
+    assert verify(offline)["addresses_checked"] == 0, "a vendor's verdict was overwritten"
+    assert companies.value("SELECT email_verified FROM marketing.people_master WHERE email = 'ann@mx-acme.com'") is True
