@@ -6,7 +6,7 @@ again whenever their file changes. All of it happens in one transaction, under a
 Not here: which files there are and in which order (``schema_files``).
 """
 
-from contextlib import closing
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ VERSION_0_1_0 = (
     "operations", "holder_indexes", "alerts", "set_aside", "surge", "numbers",
 )  # fmt: skip
 BASELINE = 9
+ROLES = ("barton_owner", "barton_app", "barton_readonly")
 
 
 @dataclass(frozen=True)
@@ -65,28 +66,23 @@ def applied(connection: Connection) -> dict[int, str]:
 
 
 def _read_ledger(connection: Connection) -> _Ledger:
-    """One query when the ledgers are there. Rolls back when they are not."""
-    try:
-        return _read_ledgers(connection, "schema_migrations", "schema_objects")
-    except psycopg2.errors.UndefinedTable:
-        connection.rollback()
-    try:
-        return _read_ledgers(connection, "schema_migrations", None)
-    except (psycopg2.errors.UndefinedTable, psycopg2.errors.InvalidSchemaName):
-        connection.rollback()
+    """One query when the ledgers are there; the transaction goes on when they are not."""
+    for files in ("(SELECT jsonb_object_agg(path, checksum) FROM marketing.schema_objects)", "NULL::jsonb"):
+        with contextlib.suppress(psycopg2.errors.UndefinedTable):
+            found = sql.one(
+                connection,
+                f"""
+                SAVEPOINT ledgers;
+                SELECT (SELECT jsonb_object_agg(version, jsonb_build_array(name, checksum))
+                        FROM marketing.schema_migrations) AS migrations, {files} AS files
+                """,
+            )
+            numbered = {
+                int(version): (name, checksum) for version, (name, checksum) in (found["migrations"] or {}).items()
+            }
+            return _Ledger(numbered, found["files"] or {})
+        sql.execute(connection, "ROLLBACK TO SAVEPOINT ledgers")
     return _Ledger({}, {})
-
-
-def _read_ledgers(connection: Connection, migrations: str, files: str | None) -> _Ledger:
-    row = sql.one(
-        connection,
-        f"""
-        SELECT (SELECT jsonb_object_agg(version, jsonb_build_array(name, checksum)) FROM marketing.{migrations}) AS migrations,
-               {f"(SELECT jsonb_object_agg(path, checksum) FROM marketing.{files})" if files else "NULL"} AS files
-        """,
-    )
-    numbered = {int(version): (name, checksum) for version, (name, checksum) in (row["migrations"] or {}).items()}
-    return _Ledger(numbered, row["files"] or {})
 
 
 def missing(connection: Connection, folder: Path | None = None) -> list[str]:
@@ -132,24 +128,36 @@ def _check(have: _Ledger, migrations: list[Migration]) -> None:
 def migrate(url: str | None = None, to: int | None = None, folder: Path | None = None) -> list[str]:
     """Bring the database to the schema on disk; returns the paths (from the folder ``sql``) of what was applied or dropped.
 
-    ``to`` stops at that migration. Functions, triggers and views belong to the newest one, so before that there are none.
+    ``to`` stops at that migration. Functions, triggers and views belong to the newest one, so before it there are none.
     Rollbacks that are in force stay in force. A failure leaves the database as it was.
     Raises DatabaseError when an applied file was edited, the database is newer than the code, or a statement fails.
     """
     schema = _schema(folder)
     with transaction(url) as connection:
         sql.lock(connection, Lock.MIGRATIONS)
+        if not missing(connection, folder) and not _lacks_roles(connection):
+            return []
         _run_file(connection, sql_path("ledgers.sql"))
         have = _adopt(connection, schema)
-        _check(have, schema.migrations)
         pending = [one for one in schema.migrations if one.version not in have.migrations]
         if to is not None and to < schema.newest:
             return _apply_up_to(connection, pending, to)
         changed = [file for file in schema.files if have.files.get(file.path) != file.checksum]
+        _apply_all(connection, schema, pending, changed)
         gone = sorted(have.files.keys() - schema.checksums)
-        if pending or changed or gone:
-            _apply_all(connection, schema, pending, changed)
         return [*(one.path for one in pending), *(file.path for file in changed), *gone]
+
+
+def _lacks_roles(connection: Connection) -> bool:
+    """Whether the roles of grants.sql could not be created yet; somebody with more rights may be running now."""
+    return bool(
+        sql.value(
+            connection,
+            "SELECT count(*) < %(roles)s FROM pg_roles WHERE rolname = ANY (%(names)s)",
+            roles=len(ROLES),
+            names=list(ROLES),
+        )
+    )
 
 
 def _adopt(connection: Connection, schema: Schema) -> _Ledger:
@@ -172,9 +180,7 @@ def _apply_up_to(connection: Connection, pending: list[Migration], to: int) -> l
     return [migration.path for migration in due]
 
 
-def _apply_all(
-    connection: Connection, schema: Schema, pending: list[Migration], changed: list[SchemaFile]
-) -> None:
+def _apply_all(connection: Connection, schema: Schema, pending: list[Migration], changed: list[SchemaFile]) -> None:
     """Migrations, data, functions, triggers, views, grants; what no file makes any more goes.
 
     Views are in the way of migrations, and their columns cannot be changed in place: when one of them or a table may have
@@ -194,7 +200,7 @@ def _apply_all(
     sql.execute(connection, "SET LOCAL check_function_bodies = off")  # so that functions need no order
     for kind in ("data", "functions", "triggers"):
         _apply_files(connection, schema, kind, due)
-    _drop(connection, stale)
+    _drop(connection, _not_by_another_name(connection, stale, declared))
     _apply_files(connection, schema, "views", due)
     _run_file(connection, schema.folder / schema_files.GRANTS)
     _grant_again(connection, views)
@@ -258,6 +264,21 @@ def _recorded_objects(connection: Connection) -> list[str]:
     """All that applied files have made, as DROP names it."""
     rows = sql.rows(connection, "SELECT unnest(makes) AS name FROM marketing.schema_objects ORDER BY path")
     return [row["name"] for row in rows]
+
+
+def _not_by_another_name(connection: Connection, stale: list[str], declared: list[str]) -> list[str]:
+    """Without the functions that are still made and whose arguments are merely spelt differently (int, integer)."""
+    found = sql.rows(
+        connection,
+        """
+        SELECT name FROM unnest(%(stale)s::text[]) AS name
+        WHERE NOT name LIKE 'FUNCTION %%' OR to_regprocedure(substr(name, 10)) NOT IN (
+            SELECT to_regprocedure(substr(made, 10)) FROM unnest(%(declared)s) AS made WHERE made LIKE 'FUNCTION %%')
+        """,
+        stale=stale,
+        declared=declared,
+    )
+    return [row["name"] for row in found]
 
 
 def _drop_objects(connection: Connection) -> None:
@@ -349,7 +370,7 @@ def migrate_down(to: int, url: str | None = None, folder: Path | None = None) ->
                 version=migration.version,
             )
         if to == 0:
-            sql.execute(
+            _drop_statement(
                 connection, "DROP TABLE marketing.schema_migrations, marketing.schema_objects; DROP SCHEMA marketing"
             )
     return [migration.path for migration in undone]
@@ -357,7 +378,7 @@ def migrate_down(to: int, url: str | None = None, folder: Path | None = None) ->
 
 def ensure_migrated(url: str | None = None) -> None:
     """Bring the schema up to date; one cheap query when it is. Safe when several processes start at once."""
-    with closing(connect(url)) as connection:
+    with contextlib.closing(connect(url)) as connection:
         lacking = missing(connection)
     if lacking:
         migrate(url)
@@ -371,7 +392,7 @@ def require_schema(url: str) -> None:
     if is_embedded(url):
         ensure_migrated(url)
         return
-    with closing(connect(url)) as connection:
+    with contextlib.closing(connect(url)) as connection:
         lacking = missing(connection)
     if lacking:
         raise DatabaseError(

@@ -148,4 +148,6 @@ def _after_what_they_read(files: list[SchemaFile]) -> list[SchemaFile]:
 
 
 def _incomplete(what: str, folder: Path) -> DatabaseError:
-    return DatabaseError(f"This installation is incomplete: there is {what} in {folder}. Install barton-pipeline again.")
+    return DatabaseError(
+        f"This installation is incomplete: there is {what} in {folder}. Install barton-pipeline again."
+    )

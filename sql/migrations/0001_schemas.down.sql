@@ -1,4 +1,3 @@
--- Roles stay: they belong to the server and other databases may use them.
 DROP SCHEMA IF EXISTS intake;
 -- marketing still holds the ledgers of barton migrate when that does this; then it drops the schema with them.
 DO $$

@@ -1,3 +1,26 @@
+-- The roles, and what they may do.
+
+-- Roles belong to the whole server, so several databases may share them. Where the deploying user may not create roles
+-- (no CREATEROLE) they are skipped with a notice and everything runs as that user.
+DO $$
+DECLARE
+    role_name text;
+BEGIN
+    FOREACH role_name IN ARRAY ARRAY['barton_owner', 'barton_app', 'barton_readonly'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role_name) THEN
+            BEGIN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
+            EXCEPTION
+                -- two databases of one server may be migrated at the same moment
+                WHEN duplicate_object OR unique_violation THEN NULL;
+                WHEN insufficient_privilege THEN
+                    RAISE NOTICE 'role % not created: % may not create roles', role_name, current_user;
+            END;
+        END IF;
+    END LOOP;
+END
+$$;
+
 -- Least privilege: barton_app works on rows and cannot change the schema; barton_readonly sees the views. A role that is
 -- not there (the deploying user may not create roles) is passed over. Functions in marketing are closed to everybody else
 -- beside their definition.
