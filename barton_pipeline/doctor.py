@@ -62,10 +62,11 @@ def _server(name: str) -> Finding:
 def _schema(name: str) -> Finding:
     with transaction() as connection:
         have = migrations.applied(connection)
-        missing = [migration.up.name for migration in migrations.missing(connection)]
-    if missing:
-        return Finding(name, "error", f"{len(missing)} migration(s) missing: {', '.join(missing)}", "barton migrate")
-    return Finding(name, "ok", f"{len(have)} migrations applied")
+        lacking = migrations.missing(connection)
+    if lacking:
+        shown = ", ".join(lacking[:3]) + (" …" if len(lacking) > 3 else "")
+        return Finding(name, "error", f"{len(lacking)} file(s) to be applied: {shown}", "barton migrate")
+    return Finding(name, "ok", f"{len(have)} migrations applied, functions, triggers and views of this version")
 
 
 def _roles(name: str) -> Finding:

@@ -76,7 +76,7 @@ def test_everything_but_listen_works_through_a_pooler_in_transaction_mode(empty_
         pytest.skip("the embedded server's socket is private: no pooler reaches it")
     with pooler(empty_db.url, readable) as pooled:
         monkeypatch.setenv("BARTON_DATABASE_URL", pooled)
-        assert migrations.migrate() == migrations.available()
+        assert migrations.migrate()[: len(migrations.available())] == [one.path for one in migrations.available()]
         insert_companies(empty_db, "B1", 30)
         with transaction() as connection:
             claim = events.accept(connection, "B1")

@@ -249,8 +249,8 @@ def test_daily_throughput_is_right_at_every_moment(db, monkeypatch) -> None:
             "ALTER TABLE intake.company_raw_intake DISABLE TRIGGER company_raw_intake_insert_events",
             "ENABLE TRIGGER company_raw_intake_insert_events",
         ),
-        ("DROP TRIGGER bit_signals_insert_events ON marketing.bit_signals", "0007_triggers.sql"),
-        ("DROP VIEW marketing.v_phase_stats", "0015_monitoring_views.sql"),
+        ("DROP TRIGGER bit_signals_insert_events ON marketing.bit_signals", "marketing.bit_signals.sql"),
+        ("DROP VIEW marketing.v_phase_stats", "v_phase_stats.sql"),
     ],
 )
 def test_doctor_notices_a_single_missing_trigger_or_view(db, damage: str, named: str) -> None:
