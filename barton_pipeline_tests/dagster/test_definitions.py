@@ -22,6 +22,7 @@ from barton_pipeline.postgres.connection import dsn_parameters
 from barton_pipeline.queue.events import Claim
 from barton_pipeline_tests.builders import insert_companies
 from barton_pipeline_tests.conftest import PROJECT
+from tools import pipeline_stages
 
 
 def test_assets_are_the_stages_in_order() -> None:
@@ -98,6 +99,11 @@ def test_everything_below_orchestration_works_without_dagster() -> None:
     code = f"import sys; {imports}; print('dagster' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
+
+
+def test_the_file_of_stages_is_written_from_their_table() -> None:
+    written = pipeline_stages.FILE.read_text(encoding="utf-8")
+    assert written == pipeline_stages.text(), "The table of stages has changed. Run: python -m tools.pipeline_stages"
 
 
 def test_dagster_yaml_loads_our_storage(db, tmp_path: Path, monkeypatch) -> None:
