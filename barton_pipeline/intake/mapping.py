@@ -150,3 +150,14 @@ def _require(mapping: Mapping) -> None:
 @cache
 def _configuration() -> dict[str, Any]:
     return load_yaml(Path(__file__).with_name("columns.yaml"))
+
+
+def count_known_columns(header: Sequence[str]) -> int:
+    """How many columns of a possible header have a name that some kind of file knows: tells a header from what stands above it."""
+    return sum(key in _known_names() for key in _keys(header))
+
+
+@cache
+def _known_names() -> frozenset[str]:
+    fields = (entry for kind in _configuration()["kinds"].values() for entry in kind.values())
+    return frozenset(name_key(name) for entry in fields for name in entry["names"])
