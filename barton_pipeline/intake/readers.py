@@ -16,7 +16,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mode
 from typing import BinaryIO, NamedTuple
 
 from barton_pipeline.errors import InputError
@@ -433,13 +432,11 @@ def _detect_delimiter(lines: Iterable[str]) -> str:
     best, best_score = NO_DELIMITER, 0.0
     for delimiter in DELIMITERS:
         widths = [len(values) for values in _sample_records(lines, delimiter)]
-        # a title above the header is one value, whatever the delimiter
-        width = widths[0] if widths and widths[0] > 1 else mode(widths or [0])
-        if width < 2:
+        if not widths or widths[0] < 2:
             continue
-        agreeing = sum(one == width for one in widths) / len(widths)
-        if width * agreeing > best_score:
-            best, best_score = delimiter, width * agreeing
+        agreeing = sum(width == widths[0] for width in widths) / len(widths)
+        if widths[0] * agreeing > best_score:
+            best, best_score = delimiter, widths[0] * agreeing
     return best
 
 
