@@ -40,7 +40,8 @@ def score_of(db, signals, as_of: datetime = NOW) -> tuple[float, list[dict]]:
         selection.choose_company(connection, COMPANY, as_of)
         bit.score(connection)
         cursor.execute("SELECT score, reasons FROM pg_temp.bit_now")
-        return cursor.fetchone()
+        ((score, reasons),) = cursor.fetchall()
+        return score, reasons
 
 
 def counted(signals, kinds: str) -> dict[str, list[tuple[float, int]]]:

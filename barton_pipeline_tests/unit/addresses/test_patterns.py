@@ -33,7 +33,7 @@ PEOPLE = st.tuples(NAMES, NAMES)
 LOCALS = st.sampled_from(["jdoe", "jane.doe", "al.li", "li", "bob", "j.doe", "rdoe", "jdoe2", "info", "x9"])
 EXAMPLES = st.lists(
     st.builds(
-        lambda person, local, status: Example(*person, f"{local}@acme.com", status),
+        lambda person, local, status: Example(person[0], person[1], f"{local}@acme.com", status),
         st.one_of(PEOPLE, st.sampled_from([("Jane", "Doe"), ("Al", "Li"), ("Robert", "Doe")])),
         LOCALS,
         st.sampled_from(["valid", "invalid", "risky", "unknown"]),
