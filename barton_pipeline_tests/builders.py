@@ -3,7 +3,10 @@
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
+
+import pytest
 
 from barton_pipeline.pipeline import BY_NAME, NAMES, stage_run
 from barton_pipeline.postgres.connection import transaction
@@ -47,6 +50,12 @@ def claim_batch(db: Any, batch: str) -> events.Claim:
         claimed = events.accept(connection, batch)
     assert claimed is not None, f"batch {batch} has nothing due, or a run holds it"
     return claimed
+
+
+def change_rules(monkeypatch: pytest.MonkeyPatch, module: ModuleType, **changes: Any) -> None:
+    """Other values for some of a module's rules, the frozen dataclass that its function ``rules`` returns."""
+    changed = replace(module.rules(), **changes)
+    monkeypatch.setattr(module, "rules", lambda: changed)
 
 
 def manual_run(batch: str, stages: tuple[str, ...] = NAMES, token: str | None = None) -> StageRun:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def run(console: Console, exit_when_done: bool, port: int | None, timeout: float
             print_batch(batch)
             with transaction() as connection:
                 print_targets(list_targets(connection, batch))
-                print_yield(spending.yields(connection, batch))
+                print_yield(asdict(spending.measure_yield(connection, batch)))
             console.print(f"\nDagster UI: [link]http://127.0.0.1:{port}[/link]")
             if not exit_when_done:
                 console.print("Ctrl-C stops it; the data stays, and `dagster dev` shows it again.")

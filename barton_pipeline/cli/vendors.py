@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -10,6 +11,7 @@ from barton_pipeline.batch_keys import check_batch_key
 from barton_pipeline.cli.printing import as_json, console, print_json, print_rows
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.reports.batches import check_known_batch
+from barton_pipeline.vendors.registry import VENDORS
 
 
 @click.command()
@@ -21,7 +23,7 @@ def plan(batch: str, json_output: bool) -> None:
 
     with transaction() as connection:
         check_known_batch(connection, check_batch_key(batch))
-        lines = spending.plan(connection, batch)
+        lines = [asdict(line) for line in spending.plan(connection, batch)]
     if json_output:
         print_json(lines)
         return
@@ -33,30 +35,28 @@ def plan(batch: str, json_output: bool) -> None:
 
 @click.command()
 @click.option("--batch", help="Only what this batch bought and waits for.")
-@click.option(
-    "--off", "turn_off", type=click.Choice(["apify", "million_verifier"]), help="Send nothing more to a vendor."
-)
-@click.option("--on", "turn_on", type=click.Choice(["apify", "million_verifier"]), help="Use a vendor again.")
+@click.option("--off", "turn_off", type=click.Choice(list(VENDORS)), help="Send nothing more to a vendor.")
+@click.option("--on", "turn_on", type=click.Choice(list(VENDORS)), help="Use a vendor again.")
 @click.option("--reason", help="Why (with --off or --on).")
 @as_json
 def vendors(
     batch: str | None, turn_off: str | None, turn_on: str | None, reason: str | None, json_output: bool
 ) -> None:
     """Show budgets, spending and what waits to be bought; switch a vendor off and on."""
+    from barton_pipeline.outbound import holds
     from barton_pipeline.reports import spending
-    from barton_pipeline.vendors import ledger
 
     with transaction() as connection:
         if batch:
             check_known_batch(connection, check_batch_key(batch))
         for vendor, enabled in ((turn_off, False), (turn_on, True)):
             if vendor:
-                ledger.switch(connection, vendor, enabled, reason)
+                holds.switch(connection, vendor, enabled, reason)
         found: dict[str, Any] = {
-            "budgets": spending.budgets(connection),
-            "spent": spending.spent(connection, batch),
-            "yield": spending.yields(connection, batch),
-            "waiting": spending.holds(connection, batch),
+            "budgets": [asdict(use) for use in spending.list_budgets(connection)],
+            "spent": [asdict(spent) for spent in spending.list_spending(connection, batch)],
+            "yield": asdict(spending.measure_yield(connection, batch)),
+            "waiting": [asdict(hold) for hold in spending.list_holds(connection, batch)],
         }
     if json_output:
         print_json(found)

@@ -52,7 +52,7 @@ class Workbook:
             yield [_shown(cell) for cell in row] or [""]
 
     def _load(self, data_only: bool) -> Any:
-        import openpyxl  # type: ignore[import-untyped]  # heavy; only workbooks need it
+        import openpyxl  # heavy; only workbooks need it
 
         try:
             with _quiet():

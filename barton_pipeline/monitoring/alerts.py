@@ -19,6 +19,7 @@ from psycopg2.extensions import connection as Connection
 
 from barton_pipeline.config import load_yaml
 from barton_pipeline.monitoring import channels
+from barton_pipeline.outbound import settings as outbound_settings
 from barton_pipeline.postgres import sql
 from barton_pipeline.postgres.connection import transaction
 
@@ -112,14 +113,12 @@ def settings() -> dict[str, Any]:
 
 @cache
 def rules() -> dict[str, Rule]:
-    """The rules by name. The level at which a budget is a warning is the ledger's, stated in vendors.yaml."""
-    from barton_pipeline.vendors.settings import rules as vendor_rules
-
+    """The rules by name. The level at which a budget is a warning is the ledger's, stated in outbound.yaml."""
     found = {}
     for name, entry in settings()["rules"].items():
         levels = dict(entry.get("above") or entry["from"])
         if name == "vendor_budget":
-            levels["warning"] = 100 * vendor_rules()["budgets"]["warn_at"]
+            levels["warning"] = float(100 * outbound_settings.rules().warn_at)
         found[name] = Rule(levels, "above" in entry, entry["over_at"], entry.get("least_executions", 0))
     return found
 
@@ -244,16 +243,17 @@ def _plain(subject: str) -> str:
 def _budgets(connection: Connection) -> list[dict[str, Any]]:
     """Used percent of each budget; 100 already when too little is left for the cheapest request: it cannot get fuller."""
     from barton_pipeline.reports import spending
-    from barton_pipeline.vendors.settings import operations
+    from barton_pipeline.vendors.settings import rules as vendor_rules
 
     rows = []
-    for budget in spending.budgets(connection):
-        used, of = Decimal(budget["used_usd"]), Decimal(budget["of_usd"])
-        cheapest = min(entry.estimate(1) for entry in operations().values() if entry.vendor == budget["vendor"])
+    for budget in spending.list_budgets(connection):
+        used, of = budget.used_usd, budget.of_usd
+        operations = vendor_rules().operations.values()
+        cheapest = min(operation.estimate(1) for operation in operations if operation.vendor == budget.vendor)
         exhausted = of - used < cheapest
         rows.append(
             {
-                "subject": f"{budget['vendor']} per {budget['budget']}",
+                "subject": f"{budget.vendor} per {budget.budget}",
                 "value": max(100 * used / of, Decimal(100 if exhausted else 0)),
                 "used": used,
                 "budget": of,
