@@ -39,7 +39,7 @@ def break_rows(db: Any, table: str, condition: str = "true") -> None:
     )
 
 
-def mend(db: Any, table: str) -> None:
+def repair(db: Any, table: str) -> None:
     """Undo break_rows."""
     db.execute(f"DROP TRIGGER defect ON {table}; DROP FUNCTION defect()")
 

@@ -159,7 +159,7 @@ def expectations_sensor(context: dg.RunStatusSensorContext) -> dg.RunRequest | d
 
 
 @dg.sensor(
-    minimum_interval_seconds=alerts.settings()["tick_seconds"],
+    minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Alerts: what is critical at once, all rules every 15 minutes, the hourly summary; sends and retries messages.",
     required_resource_keys={"database"},  # which sees to the schema

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -31,7 +32,7 @@ from barton_pipeline_tests.receivers import http_receiver
 SLACK = "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
 DISCORD = "https://discord.com/api/webhooks/1234567890123456789/abcDEFghijklmnopqrSTUvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ01"
 SECRETS = ["TIiajkdnlazkcOXrIdevi7FQ", "A1BRTD4JD", "abcDEFghijklmnopqrST", "pa55w0rd", "secretpath"]
-LIMITS = alerts.settings()["delivery"]
+LIMITS = alerts.settings().delivery
 
 
 @pytest.fixture
@@ -195,7 +196,7 @@ def test_a_channel_that_does_not_answer_holds_up_nobody(db, receiver, monkeypatc
         monkeypatch.setenv(VARIABLE, f"{silent.url('json')}?rto=60 {receiver.url('json')}")
         queue(db, "json-1", "a")
         queue(db, "json-2", "b")
-        outcome = deliver({**LIMITS, "seconds": 2})
+        outcome = deliver(replace(LIMITS, seconds=2))
         assert outcome == "Messages: 1 sent, 0 failed, 1 channel(s) did not answer in time."
         assert states(db) == [("a", "pending", 1), ("b", "delivered", 1)]
         released.set()
@@ -209,7 +210,7 @@ def test_who_is_killed_after_sending_repeats_that_message_and_no_other(db, recei
     queue(db, "json-1", "a", "b", "c")
     sender = subprocess.Popen(
         [sys.executable, "-c", "from barton_pipeline.monitoring import alerts; from barton_pipeline.monitoring.channels import deliver; "
-         "deliver(alerts.settings()['delivery'])"], env=dict(os.environ),
+         "deliver(alerts.settings().delivery)"], env=dict(os.environ),
     )  # fmt: skip
 
     def kill_at_the_second() -> None:

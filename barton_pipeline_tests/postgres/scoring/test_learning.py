@@ -86,7 +86,7 @@ def made(n: int = 600, seed: int = 3, **columns) -> Examples:
     )
 
 
-SMALL = {**RULES, "least_examples": 100, "least_positives": 20}
+SMALL = replace(RULES, least_examples=100, least_positives=20)
 
 
 def test_a_column_that_knows_the_outcome_stops_the_build() -> None:
@@ -103,7 +103,7 @@ def test_a_column_that_knows_the_outcome_stops_the_build() -> None:
     assert set(found) == {"stage_code", "verdict", "touches_all", "is_qualified"}
     assert "AUC of 1.00" in found["stage_code"] and "written later" in found["touches_all"]
     assert "0.0% are positive" in found["is_qualified"]
-    assert set(learning.leaks(leaked, {**SMALL, "cleared": ["verdict"]})) == set(found) - {"verdict"}
+    assert set(learning.leaks(leaked, replace(SMALL, cleared=["verdict"]))) == set(found) - {"verdict"}
 
 
 def test_labels_that_can_be_predicted_when_shuffled_stop_the_build(monkeypatch) -> None:
@@ -137,8 +137,8 @@ def test_a_block_is_tested_only_on_what_was_known_when_it_began_and_on_other_com
     tested = [block for block in blocks if "logistic" in block]
     assert len(tested) >= 3
     assert examples.as_of is not None
-    horizon = np.timedelta64(RULES["horizon_days"], "D")
-    order = np.array_split(np.argsort(examples.as_of, kind="stable"), RULES["blocks"])
+    horizon = np.timedelta64(RULES.horizon_days, "D")
+    order = np.array_split(np.argsort(examples.as_of, kind="stable"), RULES.blocks)
     for block, trained in zip(tested, seen[::2], strict=True):
         assert (trained.as_of + horizon <= np.datetime64(block["from"])).all()
         assert not set(trained.company) & set(examples.company[order[block["block"] - 1]])
@@ -296,7 +296,7 @@ def test_leadforge_through_our_tables_is_modest_and_its_planted_leaks_are_caught
     planted = {"current_stage", "is_sql", "total_touches_all"}
     found = learning.leaks(flat, RULES)
     assert set(found) == planted and "AUC of 1.00" in found["current_stage"]
-    assert set(learning.leaks(flat, {**RULES, "never": []})) == planted - {"total_touches_all"}
+    assert set(learning.leaks(flat, replace(RULES, never=[]))) == planted - {"total_touches_all"}
     honest = learning.out_of_fold(without(flat, sorted(planted)), "logistic", RULES)
     assert 0.58 < learning.quality(flat, honest["p"])["auc"] < 0.66
 
