@@ -179,6 +179,46 @@ def test_the_plan_is_what_the_run_then_does(db, sandbox) -> None:
         assert sum(line.to_buy for line in spending.plan(connection, "B1") if line.certainty == "exact") == 0
 
 
+def test_plan_and_purchase_agree_on_the_addresses_worth_paying_for(db, sandbox) -> None:
+    insert_companies(db, "B1", 3)
+    people = [
+        ("Ann Holder", "CEO", "ann.holder@company1.com", 1),
+        ("Bob Role", "CFO", "info@company1.com", 1),
+        ("Cid Invalid", "HR Director", "cid@mailinator.com", 1),
+        ("Dan Left", "CEO", "dan.left@company2.com", 2),
+        ("Eve Twice", "CFO", "eve@company2.com", 2),
+        ("Fay Without", "HR Director", None, 2),
+        ("Gil Shared", "CEO", "eve@company2.com", 3),
+        ("Hal Sales", "Sales Manager", "hal@company3.com", 3),
+    ]
+    for full_name, title, email, company in people:
+        db.execute(
+            """
+            INSERT INTO intake.people_raw_intake (full_name, title, email, website, import_batch_id)
+            VALUES (%s, %s, %s, 'company' || %s || '.com', 'B1')
+            """,
+            full_name, title, email, company,
+        )  # fmt: skip
+    with transaction() as connection:
+        holds.switch(connection, "apify", False, "not this time")
+        holds.switch(connection, "million_verifier", False, "not yet")
+    run_stages("B1")
+    held = "SELECT count(*) FROM marketing.company_slots JOIN marketing.people_master USING (person_unique_id)"
+    assert db.value(f"{held} WHERE email IN ('info@company1.com', 'cid@mailinator.com', 'dan.left@company2.com')") == 3
+    db.execute("UPDATE marketing.people_master SET left_at = now() WHERE full_name = 'Dan Left'")
+    page = {"batch": "B1", "after": "", "last": "~"}
+    with transaction() as connection:
+        planned = {line.operation: line.to_buy for line in spending.plan(connection, "B1")}
+        wanted = [item.key for item in verification.given_addresses(connection, page)]
+    assert sorted(wanted) == ["ann.holder@company1.com", "eve@company2.com"]
+    assert planned["verify_email"] == len(wanted)
+    with transaction() as connection:
+        holds.switch(connection, "million_verifier", True, None)
+    run_stages("B1", ("verified_emails",))
+    bought = db.query("SELECT input_key FROM marketing.vendor_calls WHERE NOT input ? 'guessed_for' ORDER BY 1")
+    assert [key for (key,) in bought] == sorted(wanted)
+
+
 def test_a_budget_stops_buying_and_the_rest_waits_until_there_is_money(db, sandbox, set_budget) -> None:
     with_profiles(db, "B1", 20)
     leads = settings.rules().operations["leads_finder"]
