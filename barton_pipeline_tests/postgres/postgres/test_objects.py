@@ -181,12 +181,12 @@ def test_what_no_file_makes_any_more_is_dropped(db, folder: Path) -> None:
 
     applied = migrations.migrate(db.url, folder=folder)
     assert {"objects/views/v_alerts.sql", "objects/functions/linkedin_slug.sql", path} <= set(applied)
-    gone = {
+    dropped = {
         name.split()[0] + " " + name.split()[-1]
         for name in before.keys() - catalogue(db).keys()
         if not name.startswith("column")
     }
-    assert gone == {
+    assert dropped == {
         "relation marketing.v_alerts",
         "trigger pipeline_events_count_processed",
         "function marketing.linkedin_slug(text)",
