@@ -1,6 +1,6 @@
 """Barton IDs: the six-segment grammar ``04.04.DD.SS.NNNNN.VVV``. Parse, format, derive.
 
-The same grammar stands in the CHECK constraints and in ``marketing.barton_id`` (sql/migrations/0005_companies.sql), which
+The same grammar stands in the CHECK constraints and in ``marketing.barton_id`` (sql/objects/functions/barton_ids.sql), which
 allots the numbers; tests hold the two together. No dagster, no database here.
 """
 

@@ -1,6 +1,5 @@
 """``barton doctor``: everything a support engineer would ask, with what to do about each answer."""
 
-import os
 import shutil
 import socket
 import sys
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from barton_pipeline.config import environment
 from barton_pipeline.errors import BartonError
 from barton_pipeline.monitoring import channels
 from barton_pipeline.operations import rollbacks
@@ -40,7 +40,7 @@ def _guarded(name: str, check: Callable[[str], Finding]) -> Finding:
     except BartonError as error:
         return Finding(name, "error", str(error), "See the message; then run barton doctor again.")
     except Exception as error:
-        return Finding(name, "error", f"{type(error).__name__}: {error}", "Mend this first; later checks depend on it.")
+        return Finding(name, "error", f"{type(error).__name__}: {error}", "Fix this first; later checks depend on it.")
 
 
 def _python(name: str) -> Finding:
@@ -52,7 +52,7 @@ def _server(name: str) -> Finding:
     url = database_url()
     with transaction(url) as connection:
         version = connection.server_version
-    kind = "BARTON_DATABASE_URL" if os.environ.get("BARTON_DATABASE_URL") else f"embedded, {embedded.data_directory()}"
+    kind = "BARTON_DATABASE_URL" if environment("BARTON_DATABASE_URL") else f"embedded, {embedded.data_directory()}"
     found = f"{redact(url)} ({kind}), server version {version // 10000}"
     if version < OLDEST_POSTGRES:
         return Finding(name, "error", found, "Use Postgres 15 or later.")
@@ -62,10 +62,11 @@ def _server(name: str) -> Finding:
 def _schema(name: str) -> Finding:
     with transaction() as connection:
         have = migrations.applied(connection)
-        missing = [migration.up.name for migration in migrations.missing(connection)]
-    if missing:
-        return Finding(name, "error", f"{len(missing)} migration(s) missing: {', '.join(missing)}", "barton migrate")
-    return Finding(name, "ok", f"{len(have)} migrations applied")
+        lacking = migrations.missing(connection)
+    if lacking:
+        shown = ", ".join(lacking[:3]) + (" …" if len(lacking) > 3 else "")
+        return Finding(name, "error", f"{len(lacking)} file(s) to be applied: {shown}", "barton migrate")
+    return Finding(name, "ok", f"{len(have)} migrations applied, functions, triggers and views of this version")
 
 
 def _roles(name: str) -> Finding:
@@ -140,7 +141,7 @@ def _queue(name: str) -> Finding:
         f"notification queue {row['usage']:.0%} full"
     )
     if row["failed"]:
-        return Finding(name, "warning", found, "barton errors; mend the cause; barton retry BATCH")
+        return Finding(name, "warning", found, "barton errors; fix the cause; barton retry BATCH")
     if row["age"] > 600:
         return Finding(
             name,
@@ -159,7 +160,7 @@ def _rollbacks(name: str) -> Finding:
     listed = ", ".join(
         f"{row['action']} {row['target']}".strip() + f" since {row['started_at']:%Y-%m-%d %H:%M}" for row in found
     )
-    return Finding(name, "warning", f"in force: {listed}", "When the cause is mended: barton rollback ACTION --undo")
+    return Finding(name, "warning", f"in force: {listed}", "When the cause is fixed: barton rollback ACTION --undo")
 
 
 def _alerts(name: str) -> Finding:

@@ -49,9 +49,10 @@ def bare(batches: list[str]) -> None:
 
 def backfill(batches: list[str]) -> None:
     """What ``barton backfill`` does, without its progress bar."""
+    from barton_pipeline.definitions import defs
     from barton_pipeline.orchestration import batch_run
 
-    problems = batch_run.backfill(batches, lambda done: None)
+    problems = batch_run.backfill(defs, batches, lambda done: None)
     assert not problems, problems
 
 

@@ -5,6 +5,7 @@ and can only end in invalid or unknown; patterns are ``email_patterns``. A vendo
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, partial
 from pathlib import Path
@@ -13,8 +14,8 @@ from typing import Any
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
-from barton_pipeline.addresses.checks import RULES_VERSION, AddressCheck, MxLookup, check_many
-from barton_pipeline.config import load_yaml
+from barton_pipeline.addresses.checks import AddressCheck, MxLookup, check_many, rules_version
+from barton_pipeline.config import Count, Positive, load
 from barton_pipeline.outbound.ledger import Input
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.stages.lease import StageRun, check_lease
@@ -101,10 +102,19 @@ _WAITING_FOR_RECHECK = """
 """
 
 
+@dataclass(frozen=True)
+class Rules:
+    """The numbers of ``verification.yaml``, which explains them."""
+
+    fresh_days: Count
+    dns_timeout_seconds: Positive
+    dns_workers: Count
+
+
 @cache
-def rules() -> dict[str, Any]:
-    """The numbers of ``verification.yaml``."""
-    return load_yaml(Path(__file__).with_name("verification.yaml"))
+def rules() -> Rules:
+    """The rules in force, read once per process."""
+    return load(Path(__file__).with_name("verification.yaml"), Rules)
 
 
 def run(connection: Connection, import_batch_id: str, mx: MxLookup | None = None) -> Counts:
@@ -127,13 +137,13 @@ def _check_for_free(connection: Connection, import_batch_id: str, mx: MxLookup) 
             NEEDS_CHECK,
             {
                 "batch": import_batch_id,
-                "version": RULES_VERSION,
-                "fresh_days": rules()["fresh_days"],
+                "version": rules_version(),
+                "fresh_days": rules().fresh_days,
                 "dns": mx.available(),
             },
         )
         while chunk := addresses.fetchmany(CHUNK):
-            verdicts = check_many([email for (email,) in chunk], mx, workers=rules()["dns_workers"])
+            verdicts = check_many([email for (email,) in chunk], mx, workers=rules().dns_workers)
             rows = [_row(email, verdict, import_batch_id) for email, verdict in sorted(verdicts.items())]
             execute_values(cursor, UPSERT, rows, page_size=CHUNK)
             checked += len(rows)
@@ -252,7 +262,7 @@ def next_guesses(connection: Connection, page: dict[str, Any], mx: MxLookup) -> 
             if guess.probability >= limits.least_probability:
                 details = {"guessed_for": person, "pattern": guess.pattern, "probability": round(guess.probability, 4)}
                 candidates.append(Input(guess.email, details))
-    free = check_many([guess.key for guess in candidates], mx, workers=rules()["dns_workers"])
+    free = check_many([guess.key for guess in candidates], mx, workers=rules().dns_workers)
     return [guess for guess in candidates if free[guess.key].status != "invalid" and not free[guess.key].is_role]
 
 
@@ -268,7 +278,7 @@ def _names(first: str | None, last: str | None, full: str | None) -> tuple[str, 
 
 def mx_lookup() -> MxLookup:
     """A lookup for one run: what was silent is asked again by the next."""
-    return MxLookup(timeout_seconds=rules()["dns_timeout_seconds"])
+    return MxLookup(timeout_seconds=rules().dns_timeout_seconds)
 
 
 def _row(email: str, check: AddressCheck, import_batch_id: str) -> tuple[Any, ...]:
@@ -281,6 +291,6 @@ def _row(email: str, check: AddressCheck, import_batch_id: str) -> tuple[Any, ..
         check.is_free_mail,
         check.mx,
         "local",
-        RULES_VERSION,
+        rules_version(),
         import_batch_id,
     )

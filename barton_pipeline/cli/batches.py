@@ -22,13 +22,14 @@ from barton_pipeline.reports.queue import list_pending, measure_queue
 @as_json
 def run(batch: str, json_output: bool) -> None:
     """Run all stages and checks of BATCH here and now, without the daemon."""
+    from barton_pipeline.definitions import defs
     from barton_pipeline.orchestration import batch_run
 
     migrations.ensure_migrated()
     check_batch_key(batch)
     with transaction() as connection:
         check_known_batch(connection, batch)
-    outcome = batch_run.run_batch(batch, console if not json_output else Console(stderr=True))
+    outcome = batch_run.run_batch(defs, batch, console if not json_output else Console(stderr=True))
     if json_output:
         print_json(outcome)
     else:
@@ -103,11 +104,12 @@ def backfill(batches: tuple[str, ...], match: str | None, every: bool, json_outp
         wanted = list(batches) or [key for key in list_batch_keys(connection) if fnmatchcase(key, match or "*")]
     if not wanted:
         raise InputError(f"No batch matches {match or '*'!r}; see the batches with: barton status")
+    from barton_pipeline.definitions import defs
     from barton_pipeline.orchestration import batch_run
 
     with Progress(*Progress.get_default_columns(), console=Console(stderr=True), disable=json_output) as bar:
         task = bar.add_task(f"{len(wanted):,} batches", total=len(wanted))
-        problems = batch_run.backfill(wanted, lambda done: bar.update(task, advance=done))
+        problems = batch_run.backfill(defs, wanted, lambda done: bar.update(task, advance=done))
     if json_output:
         print_json({"batches": len(wanted), "problems": problems})
     else:

@@ -62,7 +62,7 @@ def run(console: Console, exit_when_done: bool, port: int | None, timeout: float
     port = _free_port(port)
     console.print(f"Postgres: {redact(database_url())}", markup=False)
     applied = migrations.migrate()
-    console.print(f"Schema: {len(applied)} migration(s) applied" if applied else "Schema: up to date")
+    console.print(f"Schema: {len(applied)} files applied" if applied else "Schema: up to date")
     try:
         with running_sandbox() as sandbox, _dagster_dev(port, console, {SANDBOX: sandbox.url}):
             console.print(

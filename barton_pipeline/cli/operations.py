@@ -109,7 +109,7 @@ def restore(file: Path) -> None:
 
     backup.restore(file)
     done = migrations.migrate()
-    console.print(f"Restored; {len(done)} migration(s) applied since.")
+    console.print(f"Restored; {len(done)} file(s) of the schema applied since.")
 
 
 @click.command()

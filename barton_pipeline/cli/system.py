@@ -34,11 +34,14 @@ def listen(event_type: str | None, batch: str | None, seconds: float | None, jso
 
 
 @click.command()
-@click.option("--to", type=int, help="Apply up to this migration.")
+@click.option("--to", type=int, help="Apply up to this migration, and no functions, triggers and views.")
 @click.option("--down-to", type=int, help="Undo every migration above this one; 0 removes everything.")
 @click.option("--yes", is_flag=True, help="Do not ask before undoing (undoing deletes data).")
 def migrate(to: int | None, down_to: int | None, yes: bool) -> None:
-    """Bring the schema up to date, or undo migrations."""
+    """Bring the schema up to date, or undo migrations.
+
+    Functions, triggers and views belong to the newest migration: before it, run barton migrate of the version you go back to.
+    """
     if down_to is not None:
         if to is not None:
             raise InputError("Say --to or --down-to, not both")
@@ -51,8 +54,8 @@ def migrate(to: int | None, down_to: int | None, yes: bool) -> None:
     else:
         done = migrations.migrate(to=to)
     verb = "undone" if down_to is not None else "applied"
-    for migration in done:
-        console.print(f"{verb}: {migration.version:04d} {migration.name}")
+    for path in done:
+        console.print(f"{verb}: {path}", markup=False)
     if not done:
         console.print("Nothing to do: the schema is already there.")
 

@@ -6,6 +6,7 @@ are set-based SQL (``sql/stages/enriched_contacts_people.sql`` and ``enriched_co
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
 from barton_pipeline.addresses.checks import free_mail_domains
-from barton_pipeline.config import load_yaml
+from barton_pipeline.config import load
 from barton_pipeline.contacts import titles
 from barton_pipeline.outbound.ledger import Input
 from barton_pipeline.postgres.connection import transaction
@@ -69,10 +70,17 @@ _INSERT_PEOPLE = """
 """
 
 
+@dataclass(frozen=True)
+class Rules:
+    """The lists of ``enrichment.yaml``, which explains them."""
+
+    credentials: list[str]
+
+
 @cache
-def rules() -> dict[str, Any]:
-    """The lists of ``enrichment.yaml``."""
-    return load_yaml(Path(__file__).with_name("enrichment.yaml"))
+def rules() -> Rules:
+    """The rules in force, read once per process."""
+    return load(Path(__file__).with_name("enrichment.yaml"), Rules)
 
 
 def run(
@@ -85,7 +93,7 @@ def run(
         "enriched_contacts_people",
         batch=import_batch_id,
         free_mail=sorted(free_mail_domains()),
-        credentials=f"(?: (?:{'|'.join(rules()['credentials'])}))+$",
+        credentials=f"(?: (?:{'|'.join(rules().credentials)}))+$",
         confidence=json.dumps(_confidence_of_sources()),
     )
     _classify_titles(connection, import_batch_id, classify)

@@ -21,7 +21,7 @@ from psycopg2.extras import Json
 
 from barton_pipeline.batch_keys import check_batch_key, new_batch_key
 from barton_pipeline.errors import DatabaseError, InputError
-from barton_pipeline.intake.mapping import Mapping, check_kind, guess_kind, map_columns
+from barton_pipeline.intake.mapping import Mapping, check_kind, count_known_columns, guess_kind, map_columns
 from barton_pipeline.intake.readers import RejectedRow, Table, open_file, open_table
 
 TABLES = {
@@ -88,7 +88,7 @@ def load_file(
     try:
         with open_file(path) as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            with open_table(file, path.name) as table:
+            with open_table(file, path.name, known_columns=count_known_columns) as table:
                 mapping = map_columns(table.header, kind or guess_kind(table.header))
                 with connection, connection.cursor() as cursor:
                     return _load(cursor, table, mapping, sha256, batch, progress or _no_progress)
@@ -194,7 +194,7 @@ def _intake_lines(table: Table, mapping: Mapping, report: LoadReport, rejected: 
             details = "\t".join([record.reason, _escape(record.details), _escape(record.raw)])
             rejected.write(f"{record.line_number}\t{details}\n".encode("utf-8", "replace"))
             continue
-        number, values = record
+        number, values, _ = record
         cells = [values[first].strip() for first in firsts]
         for cell, indexes in others:
             cells[cell] = cells[cell] or next((text for i in indexes if (text := values[i].strip())), "")

@@ -17,7 +17,7 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline.config import load_yaml
+from barton_pipeline.config import Count, Positive, Whole, load
 from barton_pipeline.monitoring import channels
 from barton_pipeline.outbound import settings as outbound_settings
 from barton_pipeline.postgres import sql
@@ -57,7 +57,7 @@ _WORDS = {
     "({value:.1f} %). Look: barton errors",
     "queue_age": "the oldest of {pending} pending events waits for {value:.0f} minutes. Look: barton status, barton doctor",
     "stage_seconds": "{subject} took {value:.0f} s on average over {total_runs} execution(s) of the last hour. Look: barton status",
-    "dead_letters": "{value:.0f} event(s) of {subject} were given up. Mend the cause (barton errors), then: barton retry BATCH",
+    "dead_letters": "{value:.0f} event(s) of {subject} were given up. Fix the cause (barton errors), then: barton retry BATCH",
     "vendor_budget": "{subject}: ${used:.2f} of ${budget:.2f} used{exhausted}. Look: barton vendors",
     "critical_errors": "{value:.0f} open critical error(s) {subject}. Look: barton errors; close with --resolve",
     "not_measured": "the rule {subject} could not be judged ({reason}). Look: barton doctor",
@@ -105,21 +105,86 @@ class Change:
     since: datetime
 
 
+@dataclass(frozen=True)
+class Levels:
+    """From which value on a measurement is an alert of a severity; None: never one."""
+
+    warning: float | None = None
+    critical: float | None = None
+
+
+@dataclass(frozen=True)
+class RuleSettings:
+    """A rule as ``alerts.yaml`` has it: an alert is ``above`` a level, or counts ``from_`` it on; it is over at ``over_at``."""
+
+    over_at: float
+    above: Levels | None = None
+    from_: Levels | None = None
+    least_executions: Whole = 0
+
+    def __post_init__(self) -> None:
+        if (self.above is None) == (self.from_ is None):
+            raise ValueError("above or from must be given, and not both")
+
+
+@dataclass(frozen=True)
+class RulesSettings:
+    """The rules; what each measures is in ``alerts.yaml``."""
+
+    phase_error_rate: RuleSettings
+    queue_age: RuleSettings
+    stage_seconds: RuleSettings
+    dead_letters: RuleSettings
+    vendor_budget: RuleSettings
+    critical_errors: RuleSettings
+    not_measured: RuleSettings
+
+
+@dataclass(frozen=True)
+class RepeatHours:
+    """How long after an alert was last told it is told again, by severity."""
+
+    warning: Positive
+    critical: Positive
+
+
+@dataclass(frozen=True)
+class SummarySettings:
+    """How often the summary is sent, and whether also when there is nothing to tell."""
+
+    minutes: Count
+    when_nothing_happened: bool
+
+
+@dataclass(frozen=True)
+class AlertSettings:
+    """``alerts.yaml``, which explains its parts."""
+
+    rules: RulesSettings
+    watchdog_minutes: Count
+    statement_seconds: Count
+    repeat_hours: RepeatHours
+    characters_per_message: Count
+    summary: SummarySettings
+    delivery: channels.DeliverySettings
+
+
 @cache
-def settings() -> dict[str, Any]:
-    """``alerts.yaml``."""
-    return load_yaml(Path(__file__).with_name("alerts.yaml"))
+def settings() -> AlertSettings:
+    """The settings in force, read once per process."""
+    return load(Path(__file__).with_name("alerts.yaml"), AlertSettings)
 
 
 @cache
 def rules() -> dict[str, Rule]:
     """The rules by name. The level at which a budget is a warning is the ledger's, stated in outbound.yaml."""
     found = {}
-    for name, entry in settings()["rules"].items():
-        levels = dict(entry.get("above") or entry["from"])
+    for name, entry in vars(settings().rules).items():
+        given = entry.above or entry.from_
+        levels = {severity: level for severity, level in vars(given).items() if level is not None}
         if name == "vendor_budget":
             levels["warning"] = float(100 * outbound_settings.rules().warn_at)
-        found[name] = Rule(levels, "above" in entry, entry["over_at"], entry.get("least_executions", 0))
+        found[name] = Rule(levels, entry.above is not None, entry.over_at, entry.least_executions)
     return found
 
 
@@ -130,15 +195,15 @@ def watch() -> str:
     """
     with _bounded_transaction() as connection:
         # asking for the beat locks its row, due or not: one watchdog at a time, and the next finds the work of the first done
-        full = _take_beat(connection, "watchdog", settings()["watchdog_minutes"]) is not None
+        full = _take_beat(connection, "watchdog", settings().watchdog_minutes) is not None
         changes = evaluate(connection, critical_only=not full)
     try:
         with _bounded_transaction() as connection:
-            hour = _take_beat(connection, "summary", settings()["summary"]["minutes"])
+            hour = _take_beat(connection, "summary", settings().summary.minutes)
             if hour:
                 _queue_summary(connection, hour)
     finally:  # a summary that cannot be made fails the tick, not the alerts
-        sent = channels.deliver(settings()["delivery"])
+        sent = channels.deliver(settings().delivery)
     return f"{'All rules' if full else 'Critical rules'} judged: {len(changes)} change(s). {sent}"
 
 
@@ -147,7 +212,7 @@ def _bounded_transaction() -> Iterator[Connection]:
     """A transaction none of whose statements takes longer than ``statement_seconds``."""
     with transaction() as connection:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", (f"{settings()['statement_seconds']}s",))
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", (f"{settings().statement_seconds}s",))
         yield connection
 
 
@@ -294,7 +359,7 @@ def _judge_open(
         return _change(_update(connection, alert, found, severity="critical"), "worse")
     if critical_only:
         return None
-    if now - alert["announced_at"] >= timedelta(hours=settings()["repeat_hours"][alert["severity"]]):
+    if now - alert["announced_at"] >= timedelta(hours=getattr(settings().repeat_hours, alert["severity"])):
         lowest = "warning" if "warning" in rule.levels else "critical"
         return _change(_update(connection, alert, found, severity=reached or lowest), "still")
     _update(connection, alert, found)
@@ -338,7 +403,7 @@ def _queue_messages(connection: Connection, changes: Sequence[Change], kind: str
         return
     changes = sorted(changes, key=lambda change: (_SEVERITIES.index(change.severity), change.rule, change.subject))
     lines: list[str] = []
-    room = settings()["characters_per_message"]
+    room = settings().characters_per_message
     for line in map(_line, changes):
         room -= len(line) + 1
         if lines and room < 0:
@@ -395,7 +460,7 @@ def firing(connection: Connection) -> list[dict[str, Any]]:
 
 def summary(connection: Connection, until: datetime | None = None) -> dict[str, Any]:
     """What happened in the last hour (or in the one that ends at ``until``), and how things stand now."""
-    (counts,) = sql.rows(connection, _SUMMARY, until=until, minutes=settings()["summary"]["minutes"])
+    (counts,) = sql.rows(connection, _SUMMARY, until=until, minutes=settings().summary.minutes)
     return counts
 
 
@@ -450,6 +515,6 @@ def summary_lines(counts: dict[str, Any]) -> list[str]:
 def _queue_summary(connection: Connection, until: datetime) -> None:
     counts = summary(connection, until)
     happened = any(value for name, value in counts.items() if name not in ("since", "until"))
-    if happened or settings()["summary"]["when_nothing_happened"]:
+    if happened or settings().summary.when_nothing_happened:
         title = f"summary {counts['since']:%Y-%m-%d %H:%M} to {counts['until']:%H:%M %Z}"
         _queue(connection, "summary", "info", title, summary_lines(counts))

@@ -1,7 +1,7 @@
 """What an operator switches off, takes back and undoes: the five rollbacks, undoing a batch, backup and restore.
 
 Belongs here: carrying them out and telling what is in force. The statements are ``sql/ops`` (also for psql) and the functions of
-migration 0017 (operations); docs/operations/rollbacks.md says when to use which.
+``sql/objects/functions/rollbacks.sql``; docs/operations/rollbacks.md says when to use which.
 """
 
 import re
@@ -53,16 +53,7 @@ def reverse(action: str, target: str = "") -> int | None:
     Raises InputError when it is not in force.
     """
     _check(action, target)
-    if action != "trigger":
-        return execute_file(f"{ROLLBACKS[action]}.undo.sql", target)
-    file = migrations.declared_triggers()[target][1]
-    statement = re.search(
-        rf"CREATE OR REPLACE TRIGGER {re.escape(target)}\s.*?;", file.read_text(encoding="utf-8"), re.DOTALL
-    )
-    assert statement is not None, f"{file.name} makes {target}"
-    return _run(
-        f"{statement[0]} SELECT marketing.catch_up(marketing.end_operation('trigger', %(target)s))", {"target": target}
-    )
+    return execute_file(f"{ROLLBACKS[action]}.undo.sql", target)
 
 
 def _check(action: str, target: str) -> None:
@@ -82,19 +73,22 @@ def event_triggers() -> list[str]:
 
 
 def execute_file(file: str, target: str) -> int | None:
-    """Run a file of sql/ops, with psql's variables filled in; the number its last statement returns, if it does."""
-    statements = sql.read("ops", file)
+    """Run a file of sql/ops as psql would; the number its last statement returns, if it does."""
+    path = sql.sql_path("ops", file)
+    statements = path.read_text(encoding="utf-8")
     if target:
         place, _ = migrations.declared_triggers()[target]
         statements = statements.replace(":'trigger'", f"'{target}'").replace(':"trigger"', f'"{target}"')
         statements = statements.replace(":place", place)
-    return _run(statements, None)
+    return _run(
+        re.sub(r"^\\ir (\S+)$", lambda line: (path.parent / line[1]).read_text("utf-8"), statements, flags=re.MULTILINE)
+    )
 
 
-def _run(statements: str, parameters: dict[str, Any] | None) -> int | None:
+def _run(statements: str) -> int | None:
     for attempt in range(1, TRIES + 1):
         try:
-            return _attempt(statements, parameters)
+            return _attempt(statements)
         except psycopg2.errors.DeadlockDetected as error:
             if attempt == TRIES:
                 raise BartonError(
@@ -104,10 +98,10 @@ def _run(statements: str, parameters: dict[str, Any] | None) -> int | None:
     raise AssertionError("the last try returns or raises")
 
 
-def _attempt(statements: str, parameters: dict[str, Any] | None) -> int | None:
+def _attempt(statements: str) -> int | None:
     try:
         with transaction() as connection, connection.cursor() as cursor:
-            cursor.execute(statements, parameters)
+            cursor.execute(statements)
             row = cursor.fetchone() if cursor.description else None
     except psycopg2.errors.UniqueViolation as error:
         raise InputError("This rollback is in force already (barton rollback shows what is).") from error

@@ -3,6 +3,7 @@
 Belongs here: ``barton run`` and ``barton backfill``. Event-driven runs are the sensor's (``sensors``).
 """
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -17,32 +18,22 @@ from rich.console import Console
 from barton_pipeline.errors import BartonError
 from barton_pipeline.instance.local import local_instance
 from barton_pipeline.orchestration.assets.stages import BATCHES_PER_BACKFILL_RUN, LEASE_TAG
+from barton_pipeline.orchestration.dead_runs import release_dead_runs
 from barton_pipeline.orchestration.jobs import expectations_job, pipeline_job
 from barton_pipeline.orchestration.partitions import add_batch
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.queue import events
 
 
-def run_batch(import_batch_id: str, console: Console) -> dict[str, Any]:
+def run_batch(defs: dg.Definitions, import_batch_id: str, console: Console) -> dict[str, Any]:
     """Run all stages, then the Great Expectations suites; returns run id, success, the first problem, and the checks.
 
     Takes the batch's pending events with it, so that the daemon does not start a second run.
     Raises BartonError when another run is at work on the batch.
     """
-    from barton_pipeline.definitions import defs
-
-    with transaction() as connection:
-        claim = events.accept(connection, import_batch_id)
-        lease = events.lease_of(connection, import_batch_id)
-    if claim is None and lease is not None:
-        raise BartonError(
-            f"Batch {import_batch_id} is being worked on by run {lease.run_id or 'that is about to start'}; "
-            f"wait for it (barton status {import_batch_id})."
-        )
-    tags = {LEASE_TAG: claim.lease_token} if claim else {}
     with local_instance() as instance:
         add_batch(instance, import_batch_id)
-        with console.status(f"running the stages of {import_batch_id}"):
+        with _claimed(instance, import_batch_id) as tags, console.status(f"running the stages of {import_batch_id}"):
             result = _execute(defs, pipeline_job.name, instance, {**tags, PARTITION_NAME_TAG: import_batch_id})
         checks = _checks(result)
         if result.success:
@@ -59,13 +50,37 @@ def run_batch(import_batch_id: str, console: Console) -> dict[str, Any]:
     }
 
 
-def backfill(import_batch_ids: Sequence[str], progress: Callable[[int], None]) -> list[dict[str, Any]]:
+@contextlib.contextmanager
+def _claimed(instance: dg.DagsterInstance, import_batch_id: str) -> Iterator[dict[str, str]]:
+    """The tags of a run that holds the batch's pending events; they go back when the run never came to be.
+
+    Without a daemon nobody else returns what dead runs have left, so that is done first.
+    """
+    with transaction() as connection:
+        release_dead_runs(connection, instance, import_batch_id)
+        claim = events.accept(connection, import_batch_id)
+        lease = events.lease_of(connection, import_batch_id)
+    if claim is None and lease is not None:
+        raise BartonError(
+            f"Batch {import_batch_id} is being worked on by run {lease.run_id or 'that is about to start'}; "
+            f"wait for it (barton status {import_batch_id})."
+        )
+    try:
+        yield {LEASE_TAG: claim.lease_token} if claim else {}
+    except BaseException:
+        if claim:
+            with transaction() as connection:
+                events.give_back(connection, claim.lease_token)
+        raise
+
+
+def backfill(
+    defs: dg.Definitions, import_batch_ids: Sequence[str], progress: Callable[[int], None]
+) -> list[dict[str, Any]]:
     """Run all stages of many batches, up to ``BATCHES_PER_BACKFILL_RUN`` to a Dagster run; the runs that had a problem.
 
     ``progress`` is told the number of batches done after each run. A batch that fails does not hold up the others.
     """
-    from barton_pipeline.definitions import defs
-
     problems = []
     with local_instance() as instance:
         for batch in import_batch_ids:

@@ -1,4 +1,4 @@
-"""Sensors: events become runs, and runs that died give their events back.
+"""Sensors: events become runs.
 
 The rules of the queue are in ``event_queue``; here is only what needs Dagster: which runs exist and how they ended.
 """
@@ -13,11 +13,11 @@ import dagster as dg
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline import error_log
 from barton_pipeline.monitoring import alerts
 from barton_pipeline.operations import rollbacks
 from barton_pipeline.orchestration.assets.stages import LEASE_TAG, OWNER
 from barton_pipeline.orchestration.checks import ALL_CHECKS, EXPECTATIONS_KIND, KIND_TAG
+from barton_pipeline.orchestration.dead_runs import release_dead_runs
 from barton_pipeline.orchestration.jobs import expectations_job, pipeline_job
 from barton_pipeline.orchestration.partitions import add_batch
 from barton_pipeline.orchestration.resources import Database
@@ -26,7 +26,6 @@ from barton_pipeline.pipeline import stages_from
 from barton_pipeline.postgres.connection import connect
 from barton_pipeline.queue import events, listening, upkeep
 from barton_pipeline.reports.queue import measure_queue
-from barton_pipeline.stages.lease import record_death
 from barton_pipeline.vendors.settings import rules as vendor_rules
 
 # A batch of this many rows gets priority 0; each tenfold fewer rows one more, so small new batches go first.
@@ -91,71 +90,6 @@ def _run_request(claim: events.Claim, rows: int) -> dg.RunRequest:
         asset_check_keys=[key for check in ALL_CHECKS for key in check.check_keys if key.asset_key in stages],
         tags={LEASE_TAG: claim.lease_token, "dagster/priority": str(priority)},
     )
-
-
-def release_dead_runs(connection: Connection, instance: dg.DagsterInstance) -> int:
-    """Hand back the events of runs that ended without finishing them, or whose worker fell silent.
-
-    Returns how many leases were handed back.
-    """
-    released = 0
-    for lease in events.open_leases(connection):
-        run = _run_of(lease, instance)
-        if run is None:
-            if lease.expired:  # the sensor or the daemon died between claim and request: no fault of the batch
-                events.give_back(connection, lease.lease_token)
-                released += 1
-        elif run.is_finished:
-            # a stage or check that fails hands its events back itself: here the worker died before it could
-            crashed = run.status == dg.DagsterRunStatus.FAILURE
-            message = (
-                f"Run {run.run_id} ended in {run.status.value} and could not hand batch {lease.import_batch_id} back"
-            )
-            cause = ": its worker was killed, or the database took no writes"
-            _hand_back(connection, lease, run, message, crashed, cause)
-            released += 1
-        elif lease.expired and run.status == dg.DagsterRunStatus.STARTED:
-            _fail_vanished_run(lease, run, connection, instance)
-            released += 1
-        elif lease.expired:  # still waiting in Dagster's own queue or starting
-            events.extend(connection, lease.lease_token, run.run_id)
-    return released
-
-
-def _run_of(lease: events.Lease, instance: dg.DagsterInstance) -> dg.DagsterRun | None:
-    if lease.run_id:
-        return instance.get_run_by_id(lease.run_id)
-    if not lease.expired:
-        return None
-    runs = instance.get_runs(filters=dg.RunsFilter(tags={LEASE_TAG: lease.lease_token}), limit=1)
-    return runs[0] if runs else None
-
-
-def _fail_vanished_run(
-    lease: events.Lease, run: dg.DagsterRun, connection: Connection, instance: dg.DagsterInstance
-) -> None:
-    """A worker that stopped extending its lease is dead: say so in Dagster too, or its batch stays blocked."""
-    message = f"The worker of run {run.run_id} vanished: its lease on batch {lease.import_batch_id} ran out"
-    _hand_back(connection, lease, run, message, crashed=True)
-    instance.report_run_failed(run, message)
-
-
-def _hand_back(
-    connection: Connection, lease: events.Lease, run: dg.DagsterRun, message: str, crashed: bool, cause: str = ""
-) -> None:
-    """Do for the run what it could not do itself; a crash is in the error log, a cancellation somebody knows of."""
-    status = "error" if crashed else "cancelled"
-    record_death(connection, lease.import_batch_id, run.run_id, lease.lease_token, status, message)
-    events.fail(connection, lease.lease_token, message, crashed)
-    if crashed:
-        error_log.log_error(
-            connection,
-            "worker_lost",
-            f"{message}{cause}. The queue starts a new run by itself.",
-            batch=lease.import_batch_id,
-            record_id=run.run_id,
-            severity="warning",
-        )
 
 
 def _wait_for_notification(seconds: float) -> bool:
@@ -225,7 +159,7 @@ def expectations_sensor(context: dg.RunStatusSensorContext) -> dg.RunRequest | d
 
 
 @dg.sensor(
-    minimum_interval_seconds=alerts.settings()["tick_seconds"],
+    minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Alerts: what is critical at once, all rules every 15 minutes, the hourly summary; sends and retries messages.",
     required_resource_keys={"database"},  # which sees to the schema

@@ -117,13 +117,17 @@ def ready_batches(connection: Connection, limit: int) -> list[ReadyBatch]:
 def accept(connection: Connection, import_batch_id: str, run_id: str | None = None) -> Claim | None:
     """Claim all due events of a batch for one new run, fenced by a fresh token.
 
-    None when nothing is due or another run holds the batch.
+    A claim that ran out before any run had begun with it is given back first. None when nothing is due or a run holds the batch.
     """
     token = str(uuid.uuid4())
     with connection.cursor() as cursor:
         # tried, not waited for: several batches are accepted in one transaction, and two acceptors must not deadlock
-        if not sql.try_lock(connection, Lock.ACCEPT, import_batch_id) or lease_of(connection, import_batch_id):
+        if not sql.try_lock(connection, Lock.ACCEPT, import_batch_id):
             return None
+        for lease in open_leases(connection, import_batch_id):
+            if lease.run_id or not lease.expired:
+                return None
+            give_back(connection, lease.lease_token)
         cursor.execute(
             f"""
             UPDATE marketing.pipeline_events
@@ -284,7 +288,7 @@ def fail(connection: Connection, lease_token: str, message: str, crashed: bool =
             connection,
             "dead_letter",
             f"Batch {batch}: {len(dead)} event(s) given up after repeated failures. Last failure: {message[:1000]} "
-            f"Mend the cause, then run: barton retry {batch}",
+            f"Fix the cause, then run: barton retry {batch}",
             batch=batch,
             record_id=str(dead[0]["id"]),
             details={"event_ids": [row["id"] for row in dead[:100]], "events": len(dead)},

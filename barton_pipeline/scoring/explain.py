@@ -48,9 +48,7 @@ def explain(connection: Connection, company_id: str, as_of: datetime | None = No
         FROM marketing.company_master c, pg_temp.bit_now b, pg_temp.ple_now p WHERE c.company_unique_id = b.company_id
         """,
     )[0]
-    labels = {
-        rule["signal_type"]: rule["label"] for rule in [*rules().bit["signals"], *rules().bit["negative_signals"]]
-    }
+    labels = rules().bit.labels()
     return {
         "company_id": row["company_unique_id"],
         "company_name": row["company_name"],

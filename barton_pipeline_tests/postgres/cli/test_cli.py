@@ -152,5 +152,5 @@ def test_errors_are_closed_by_hand(db) -> None:
     run_stages("B1")
     number = db.value("SELECT marketing.log_pipeline_error('t', '1', '[bold]boom[/bold]')")
     assert "[bold]boom[/bold]" in barton("errors").stdout
-    assert barton("errors", "--resolve", str(number), "--notes", "mended").returncode == 0
-    assert db.value("SELECT resolution_notes FROM marketing.pipeline_errors WHERE id = %s", number) == "mended"
+    assert barton("errors", "--resolve", str(number), "--notes", "fixed").returncode == 0
+    assert db.value("SELECT resolution_notes FROM marketing.pipeline_errors WHERE id = %s", number) == "fixed"

@@ -10,7 +10,7 @@ import pytest
 from barton_pipeline.companies.matching import unmatch
 from barton_pipeline.errors import InputError
 from barton_pipeline.pipeline import NAMES
-from barton_pipeline_tests.builders import break_rows, insert_companies, mend, run_stages
+from barton_pipeline_tests.builders import break_rows, insert_companies, repair, run_stages
 
 DESCRIBED = ("industry", "num_employees", "founded_year", "company_phone", "company_city", "company_state", "company_postal_code",
              "company_country", "company_linkedin_url", "facebook_url", "twitter_url", "sic_codes", "company_name_for_emails",
@@ -204,7 +204,7 @@ def test_numbers_that_failed_attempts_drew_are_drawn_again(db, table: str, ids: 
     for _ in range(2):
         with pytest.raises(psycopg2.errors.DivisionByZero):
             run_stages("B1")
-    mend(db, f"marketing.{table}")
+    repair(db, f"marketing.{table}")
     run_stages("B1")
     shown = "people_master" if table == "people_master" else "company_master"
     assert db.value(f"SELECT max(substr({ids}, 13, 5)) FROM marketing.{shown}") == "00150"

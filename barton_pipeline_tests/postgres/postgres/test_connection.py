@@ -53,8 +53,8 @@ def embedded(folder: Path, code: str, **kwargs) -> subprocess.Popen:
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kwargs)  # fmt: skip
 
 
-CONNECT = "from barton_pipeline import database; c = connect(); print(c.server_version); c.close()"
-STOP = "from barton_pipeline import embedded_postgres as e; print(e.stop_if_idle())"
+CONNECT = "from barton_pipeline.postgres.connection import connect; c = connect(); print(c.server_version); c.close()"
+STOP = "from barton_pipeline.postgres import embedded as e; print(e.stop_if_idle())"
 
 
 def said(process: subprocess.Popen) -> str:
@@ -68,7 +68,7 @@ def test_the_embedded_server_survives_its_starters_and_a_kill(tmp_path: Path) ->
     try:
         versions = {said(process) for process in [embedded(tmp_path, CONNECT) for _ in range(5)]}
         assert len(versions) == 1 and int(versions.pop()) >= 180000
-        where = "from barton_pipeline import embedded_postgres as e; print(e.data_directory() / 'postmaster.pid')"
+        where = "from barton_pipeline.postgres import embedded as e; print(e.data_directory() / 'postmaster.pid')"
         pid = int(Path(said(embedded(tmp_path, where))).read_text().splitlines()[0])
         os.kill(pid, signal.SIGKILL)
         time.sleep(1)
@@ -77,14 +77,14 @@ def test_the_embedded_server_survives_its_starters_and_a_kill(tmp_path: Path) ->
         assert said(embedded(tmp_path, STOP)) == "True"
         assert said(embedded(tmp_path, STOP)) == "False"
         folder = said(
-            embedded(tmp_path, "from barton_pipeline import embedded_postgres as e; print(e.data_directory())")
+            embedded(tmp_path, "from barton_pipeline.postgres import embedded as e; print(e.data_directory())")
         )
         subprocess.run(["rm", "-rf", folder], check=True)
 
 
 def test_a_home_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / ".barton").write_text("a file, not a folder")
-    process = embedded(tmp_path, "from barton_pipeline import database; connect()")
+    process = embedded(tmp_path, "from barton_pipeline.postgres.connection import connect; connect()")
     _, err = process.communicate(timeout=60)
     assert process.returncode != 0
     assert "cannot be written" in err and "BARTON_HOME" in err

@@ -15,7 +15,7 @@ from barton_pipeline.queue import events
 from barton_pipeline.reports.batches import count_reasons, list_batches, list_stages
 from barton_pipeline.stages.lease import record_death
 from barton_pipeline.stages.runner import run_stage
-from barton_pipeline_tests.builders import insert_companies, manual_run, run_stages, stage_with
+from barton_pipeline_tests.builders import claim_batch, insert_companies, manual_run, run_stages, stage_with
 from barton_pipeline_tests.conftest import PROJECT
 
 WV_BATCH = "20251024-WV-B1"
@@ -336,13 +336,12 @@ def test_reports(db) -> None:
 )
 def test_a_run_that_died_without_a_word_is_counted_for_the_stage_it_was_in(db, completed, died_in: str) -> None:
     insert_companies(db, "B1", 1)
-    with transaction() as connection:
-        claim = events.accept(connection, "B1")
-    run = manual_run("B1", token=claim.lease_token)
+    token = claim_batch(db, "B1").lease_token
+    run = manual_run("B1", token=token)
     for stage in completed:
         run_stage(run, BY_NAME[stage])
     with transaction() as connection:
-        record_death(connection, "B1", run.run_id, claim.lease_token, "error", "the worker vanished")
+        record_death(connection, "B1", run.run_id, token, "error", "the worker vanished")
     assert db.query(
         "SELECT workflow_name, status, error_message FROM marketing.workflow_stats WHERE status <> 'ok'"
     ) == [(died_in, "error", "the worker vanished")]
