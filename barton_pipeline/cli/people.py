@@ -2,9 +2,11 @@
 
 import click
 
-from barton_pipeline.cli.printing import as_json, print_json, print_rows
+from barton_pipeline.cli.printing import Column, Importance, Kind, Table, as_json, print_json, print_table
 from barton_pipeline.postgres import sql
 from barton_pipeline.postgres.connection import transaction
+
+FORGOTTEN = Table("Forgotten", (Column("place", "place", importance=Importance.HIGH), Column("n", "rows", Kind.NUMBER)))
 
 
 @click.command()
@@ -15,7 +17,10 @@ from barton_pipeline.postgres.connection import transaction
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json
 def forget(person: str, reason: str, yes: bool, json_output: bool) -> None:
-    """Delete everything known of PERSON (ID, address or LinkedIn profile) for good; hashes stop a return by import."""
+    """Delete everything known of PERSON for good.
+
+    PERSON is an ID, an address or a LinkedIn profile. Hashes are kept, which stop a return by import.
+    """
     if not yes:
         click.confirm("Delete what is known of this person everywhere? It cannot be undone.", abort=True)
     with transaction() as connection:
@@ -25,4 +30,4 @@ def forget(person: str, reason: str, yes: bool, json_output: bool) -> None:
     if json_output:
         print_json(changed)
     else:
-        print_rows("Forgotten", changed, ["place", "n"])
+        print_table(FORGOTTEN, changed)
