@@ -4,6 +4,7 @@ Belongs here: matching of names, recognising the source and the kind of file. No
 """
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as ReadOnlyDict
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -67,30 +68,68 @@ def recognise_source(header: Sequence[str]) -> str:
     return "plain"
 
 
-def map_columns(header: Sequence[str], kind: str) -> Mapping:
-    """Give each field of kind its columns. Raises InputError when one that kind needs is missing."""
+def map_columns(header: Sequence[str], kind: str, given: ReadOnlyDict[str, str] | None = None) -> Mapping:
+    """Give each field of kind its columns.
+
+    ``given`` names the column of single fields, as the header has it; such a field takes that column only, or none when the name
+    is empty, and no other field gets the column. Raises InputError when a column that kind needs is missing, and for a field or
+    column in ``given`` that there is not.
+    """
     check_kind(kind)
     source = recognise_source(header)
+    chosen = _chosen(header, kind, given or {})
     by_key: dict[str, list[int]] = {}
     for index, key in enumerate(_keys(header)):
-        by_key.setdefault(key, []).append(index)
+        if index not in chosen.values():
+            by_key.setdefault(key, []).append(index)
     by_key.pop("", None)
 
     special = _configuration()["sources"].get(source, {}).get("columns", {}).get(kind, {})
     fields = _configuration()["kinds"][kind]
     columns: dict[str, tuple[int, ...]] = {}
     for field in special:
-        _claim(columns, field, special[field], by_key)
+        if field not in chosen:
+            _claim(columns, field, special[field], by_key)
     for field, entry in fields.items():
-        _claim(columns, field, entry["names"], by_key)
+        if field not in chosen:
+            _claim(columns, field, entry["names"], by_key)
     for field, entry in fields.items():
-        if field not in columns:
+        if field not in columns and field not in chosen:
             found = [name for name in entry.get("fallback", []) if name_key(name) in by_key]
             _claim(columns, field, found[:1], by_key)
 
+    columns |= {field: (index,) for field, index in chosen.items() if index is not None}
     mapping = Mapping(kind, source, tuple(header), {field: columns[field] for field in fields if field in columns})
     _require(mapping)
     return mapping
+
+
+def _chosen(header: Sequence[str], kind: str, given: ReadOnlyDict[str, str]) -> dict[str, int | None]:
+    """The index of the column that each field was given, None for no column."""
+    chosen: dict[str, int | None] = {}
+    for field, name in given.items():
+        if field not in _configuration()["kinds"][kind]:
+            raise InputError(
+                f"{field!r} is not a field of {kind}; they are: {', '.join(_configuration()['kinds'][kind])}."
+            )
+        index = _find_column(header, name) if name else None
+        if index is not None and index in chosen.values():
+            raise InputError(f"Column {header[index]!r} is given to two fields; a column feeds one.")
+        chosen[field] = index
+    return chosen
+
+
+def _find_column(header: Sequence[str], name: str) -> int:
+    """The column so named, exactly or else without case, spaces and punctuation. Raises InputError unless it is one."""
+    if name in header:
+        return header.index(name)
+    found = [index for index, other in enumerate(header) if name_key(other) == name_key(name)]
+    if len(found) != 1:
+        seen = ", ".join(repr(other[:60]) for other in header[:60])
+        raise InputError(
+            f"The file has {'several columns' if found else 'no column'} {name!r}. Its columns are {seen}."
+        )
+    return found[0]
 
 
 def check_kind(kind: str) -> str:

@@ -143,8 +143,7 @@ def _failure(path: Path, error: psycopg2.Error) -> str:
 def migrate_down(to: int, url: str | None = None, folder: Path | None = None) -> list[Migration]:
     """Undo every applied migration above version ``to``, newest first; 0 removes everything, data included."""
     migrations = available(folder)
-    if to < 0 or (to and to not in {migration.version for migration in migrations}):
-        raise InputError(f"There is no migration {to}; known: 0 (nothing) to {migrations[-1].version}")
+    check_version(to, migrations)
     undone = []
     for migration in reversed(migrations):
         if migration.version > to and _undo(url, migration):
@@ -154,6 +153,12 @@ def migrate_down(to: int, url: str | None = None, folder: Path | None = None) ->
             cursor.execute(LOCK)
             cursor.execute("DROP TABLE IF EXISTS marketing.schema_migrations; DROP SCHEMA IF EXISTS marketing")
     return undone
+
+
+def check_version(version: int, migrations: list[Migration]) -> None:
+    """Raise InputError unless it is 0 or one of the migrations' numbers."""
+    if version < 0 or (version and version not in {migration.version for migration in migrations}):
+        raise InputError(f"There is no migration {version}; known: 0 (nothing) to {migrations[-1].version}")
 
 
 def _undo(url: str | None, migration: Migration) -> bool:

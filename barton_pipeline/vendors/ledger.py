@@ -592,6 +592,16 @@ def release_holds(connection: Connection, batch: str, operation: Operation) -> N
         )
 
 
+def retry_holds_now(connection: Connection, batch: str) -> int:
+    """Have what the batch still wants to buy tried again at the next tick instead of later; how many holds that are."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE marketing.vendor_holds SET retry_at = now() WHERE import_batch_id = %s AND retry_at > now()",
+            (batch,),
+        )
+        return cursor.rowcount
+
+
 def wake_holds(connection: Connection) -> list[str]:
     """Queue the batches whose wait is over, as long as their vendor may be used and has budget; their keys."""
     woken = []
@@ -651,13 +661,13 @@ def switched_off(connection: Connection, vendor: str) -> str:
 
 
 def switch(connection: Connection, vendor: str, enabled: bool, reason: str | None) -> None:
-    """Turn a vendor's kill switch."""
+    """Turn a vendor's kill switch, in the name of marketing.actor()."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO marketing.vendor_switches (vendor, enabled, reason) VALUES (%s, %s, %s)
             ON CONFLICT (vendor) DO UPDATE SET enabled = excluded.enabled, reason = excluded.reason,
-                changed_by = session_user, changed_at = now()
+                changed_by = marketing.actor(), changed_at = now()
             """,
             (vendor, enabled, reason),
         )

@@ -3,6 +3,7 @@ DROP INDEX IF EXISTS marketing.pipeline_errors_open_batch;
 DROP INDEX IF EXISTS marketing.pipeline_errors_open_cause;
 ALTER TABLE marketing.pipeline_errors DROP COLUMN IF EXISTS fingerprint;
 DROP FUNCTION IF EXISTS marketing.error_fingerprint(text);
+DROP FUNCTION IF EXISTS marketing.events_of_error(jsonb, text);
 CREATE OR REPLACE FUNCTION marketing.end_operation(action text, target text DEFAULT '') RETURNS timestamptz LANGUAGE plpgsql AS $$
 DECLARE
     since timestamptz;

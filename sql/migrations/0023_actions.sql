@@ -300,12 +300,27 @@ CREATE INDEX IF NOT EXISTS pipeline_errors_open_cause ON marketing.pipeline_erro
     WHERE NOT resolved;
 CREATE INDEX IF NOT EXISTS pipeline_errors_open_batch ON marketing.pipeline_errors (import_batch_id, created_at) WHERE NOT resolved;
 
+-- Errors name the events they tell of: event_id, or event_ids, of which only the first hundred are listed when there are more.
+CREATE OR REPLACE FUNCTION marketing.events_of_error(details jsonb, batch text) RETURNS SETOF bigint LANGUAGE sql STABLE AS $$
+    SELECT e.id FROM marketing.pipeline_events e
+    WHERE e.status = 'failed' AND e.id IN (
+        SELECT jsonb_path_query(details, '$.event_id ? (@.type() == "number")')::bigint
+        UNION SELECT jsonb_path_query(details, '$.event_ids[*] ? (@.type() == "number")')::bigint)
+    UNION
+    SELECT e.id FROM marketing.pipeline_events e
+    WHERE e.status = 'failed' AND e.import_batch_id = batch AND jsonb_path_exists(details, '$ ? (@.events > @.event_ids.size())')
+$$;
+COMMENT ON FUNCTION marketing.events_of_error(jsonb, text) IS
+    'The dead letters that an error tells of, by its details and batch; all of the batch when it tells of more than it lists';
+
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'barton_app') THEN
         GRANT SELECT, INSERT ON marketing.actions TO barton_app;
-        GRANT EXECUTE ON FUNCTION marketing.actor(), marketing.error_fingerprint(text) TO barton_app;
+        GRANT EXECUTE ON FUNCTION marketing.actor(), marketing.error_fingerprint(text),
+            marketing.events_of_error(jsonb, text) TO barton_app;
     END IF;
-    REVOKE EXECUTE ON FUNCTION marketing.actor(), marketing.error_fingerprint(text) FROM PUBLIC;
+    REVOKE EXECUTE ON FUNCTION marketing.actor(), marketing.error_fingerprint(text),
+        marketing.events_of_error(jsonb, text) FROM PUBLIC;
 END
 $$;

@@ -11,8 +11,29 @@ from hypothesis import strategies as st
 
 # A message is words and things that vary; two with the same words and kinds of things have the same cause.
 WORD = st.sampled_from(
-    "could not reach the vendor row stage failed was refused column missing while writing company_master since nobody "
-    "answered doesn't marketing.company_slots event(s) retry: permission denied for".split()
+    [
+        "could",
+        "not",
+        "reach",
+        "the",
+        "vendor",
+        "row",
+        "stage",
+        "failed",
+        "was",
+        "refused",
+        "column",
+        "missing",
+        "doesn't",
+        "writing",
+        "company_master",
+        "marketing.company_slots",
+        "nobody",
+        "answered",
+        "event(s)",
+        "retry:",
+        "denied",
+    ]
 )
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\"'`“”«»\0", exclude_categories=["Cs"]), max_size=20)
 ADDRESS = st.from_regex(r"[a-z]{1,8}(\.[a-z]{1,8})?@[a-z]{1,8}\.(com|org)", fullmatch=True)
