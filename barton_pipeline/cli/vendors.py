@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from barton_pipeline.batch_keys import check_batch_key
+from barton_pipeline.cli.operator import operator
 from barton_pipeline.cli.printing import (
     Column,
     Importance,
@@ -126,15 +127,15 @@ def vendors(
 
     With --off and --on you stop asking a vendor, and ask it again.
     """
-    from barton_pipeline.outbound import holds
+    from barton_pipeline.actions.vendors import switch_vendor
     from barton_pipeline.reports import spending
 
+    for vendor, enabled in ((turn_off, False), (turn_on, True)):
+        if vendor:
+            switch_vendor(None, operator(), vendor, enabled, reason=reason)
     with transaction() as connection:
         if batch:
             check_known_batch(connection, check_batch_key(batch))
-        for vendor, enabled in ((turn_off, False), (turn_on, True)):
-            if vendor:
-                holds.switch(connection, vendor, enabled, reason)
         found: dict[str, Any] = {
             "budgets": spending.list_budgets(connection),
             "spent": spending.list_spending(connection, batch),

@@ -312,7 +312,7 @@ def measure(connection: Connection) -> dict[tuple[str, str], Measurement]:
     found: dict[tuple[str, str], Measurement] = {}
     for name in [*_MEASURES, "vendor_budget"]:
         try:
-            with _savepoint(connection):
+            with sql.savepoint(connection):
                 rows = _rows(connection, name)
         except (psycopg2.Error, ArithmeticError) as error:
             reason = (isinstance(error, psycopg2.Error) and error.diag.message_primary) or type(error).__name__
@@ -323,18 +323,6 @@ def measure(connection: Connection) -> dict[tuple[str, str], Measurement]:
             if key not in found or found[key].value < row["value"]:
                 found[key] = Measurement(row["value"], row.get("opens", True), _WORDS[name].format(**row))
     return found
-
-
-@contextlib.contextmanager
-def _savepoint(connection: Connection) -> Iterator[None]:
-    with connection.cursor() as cursor:
-        cursor.execute("SAVEPOINT alert_rule")
-        try:
-            yield
-        except Exception:
-            cursor.execute("ROLLBACK TO SAVEPOINT alert_rule")
-            raise
-        cursor.execute("RELEASE SAVEPOINT alert_rule")
 
 
 def _rows(connection: Connection, name: str) -> list[dict[str, Any]]:
