@@ -7,11 +7,12 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
-from barton_pipeline.reports.targets import write_csv
+from barton_pipeline.reports.targets import Target, write_csv
 from barton_pipeline_tests.builders import insert_companies, run_stages
 from barton_pipeline_tests.conftest import PROJECT
 
@@ -138,13 +139,15 @@ def test_listen_prints_events(db) -> None:
     assert len({event["id"] for event in heard}) == len(heard)
 
 
-def test_csv_is_safe_in_a_spreadsheet(db, tmp_path: Path) -> None:
-    rows = [{"name": value, "score": -1.5} for value in ("=1+1", "+1", "-1", "@x", "\tx", "plain", 'a"b,c')]
+def test_csv_is_safe_in_a_spreadsheet(tmp_path: Path) -> None:
+    given = ("=1+1", "+1", "-1", "@x", "\tx", "plain", 'a"b,c')
+    some = Target(*[None] * len(fields(Target)))  # type: ignore[arg-type]
     with (tmp_path / "x.csv").open("w") as stream:
-        write_csv(rows, stream)
+        write_csv([replace(some, company_name=name, ple_change=-1.5, reasons=("=2", "b")) for name in given], stream)
     with (tmp_path / "x.csv").open(newline="") as stream:
-        names = [row["name"] for row in csv.DictReader(stream)]
-    assert names == ["'=1+1", "'+1", "'-1", "'@x", "'\tx", "plain", 'a"b,c']
+        rows = list(csv.DictReader(stream))
+    assert [row["company_name"] for row in rows] == ["'=1+1", "'+1", "'-1", "'@x", "'\tx", "plain", 'a"b,c']
+    assert {(row["ple_change"], row["reasons"]) for row in rows} == {("-1.5", "'=2; b")}
 
 
 def test_errors_are_closed_by_hand(db) -> None:
