@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from barton_pipeline.errors import InputError
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.scoring import bit, selection, targets
-from barton_pipeline.scoring.config import FILE, load, rules
+from barton_pipeline.scoring.config import FILE, read_rules, rules
 from barton_pipeline.scoring.explain import find_company
 from barton_pipeline_tests.builders import insert_companies, run_stages
 
@@ -216,4 +216,4 @@ def test_a_wrong_rules_file_names_the_key(tmp_path, old: str, new: str, named: s
     assert old in text
     (tmp_path / "scoring.yaml").write_text(text.replace(old, new, 1))
     with pytest.raises(InputError, match=named):
-        load(tmp_path / "scoring.yaml")
+        read_rules(tmp_path / "scoring.yaml")
