@@ -27,16 +27,16 @@ Settings = TypeVar("Settings")
 
 # Every environment variable that Barton Pipeline reads, in the environment or in a .env file of the working directory.
 VARIABLES = {
-    "BARTON_DATABASE_URL": "the pipeline's database; unset: an embedded Postgres under BARTON_HOME",
-    "BARTON_DAGSTER_DATABASE_URL": "Dagster's own database; unset: <database>_dagster beside the pipeline's",
+    "BARTON_DATABASE_URL": "URL of the pipeline's database; unset: an embedded Postgres under BARTON_HOME",
+    "BARTON_DAGSTER_DATABASE_URL": "URL of Dagster's own database; unset: the pipeline's, with _dagster added to its name",
     "BARTON_HOME": "folder of local state; unset: .barton in the working directory",
-    "DAGSTER_HOME": "folder whose dagster.yaml Dagster uses; unset: the working directory (Dagster's own variable)",
-    "BARTON_ALERT_URLS": "where alerts go: Apprise URLs, separated by white space (docs/alerts.md)",
-    "BARTON_SIGNALS_TOKEN": "bearer token that barton receive-signals asks for (docs/signals.md)",
+    "DAGSTER_HOME": "folder whose dagster.yaml Dagster uses; unset: the working directory (this one is Dagster's own)",
+    "BARTON_ALERT_URLS": "where alerts go: Apprise URLs, separated by white space (docs/alerts.md); unset: nowhere",
+    "BARTON_SIGNALS_TOKEN": "bearer token that barton receive-signals asks its callers for (docs/signals.md)",
     "APIFY_TOKEN": "key of Apify, which finds people; unset: nothing is bought there",
     "MILLIONVERIFIER_API_KEY": "key of MillionVerifier, which verifies addresses; unset: nothing is bought there",
-    "BARTON_SANDBOX_URL": "a running barton sandbox to use instead of both vendors",
-    "BARTON_ALLOW_MIXED_VENDORS": "1: one database may hold answers of the sandbox and of the real vendors",
+    "BARTON_SANDBOX_URL": "URL of a running barton sandbox, used instead of both vendors",
+    "BARTON_ALLOW_MIXED_VENDORS": "1 allows one database to hold answers of the sandbox and of the real vendors",
 }
 
 
