@@ -1,6 +1,5 @@
 """``barton doctor``: everything a support engineer would ask, with what to do about each answer."""
 
-import os
 import shutil
 import socket
 import sys
@@ -10,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from barton_pipeline.config import environment
 from barton_pipeline.errors import BartonError
 from barton_pipeline.monitoring import channels
 from barton_pipeline.operations import rollbacks
@@ -53,7 +53,7 @@ def _server(name: str) -> Finding:
     url = database_url()
     with transaction(url) as connection:
         version = connection.server_version
-    kind = "BARTON_DATABASE_URL" if os.environ.get("BARTON_DATABASE_URL") else f"embedded, {embedded.data_directory()}"
+    kind = "BARTON_DATABASE_URL" if environment("BARTON_DATABASE_URL") else f"embedded, {embedded.data_directory()}"
     found = f"{redact(url)} ({kind}), server version {version // 10000}"
     if version < OLDEST_POSTGRES:
         return Finding(name, "error", found, "Use Postgres 15 or later.")

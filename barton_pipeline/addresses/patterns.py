@@ -9,23 +9,69 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
+from typing import Annotated
 
 from barton_pipeline.addresses.checks import check_address
-from barton_pipeline.config import load_yaml
+from barton_pipeline.config import Check, Count, NotNegative, Positive, Share, load
 
-_RULES = load_yaml(Path(__file__).with_name("patterns.yaml"))
-_ODDS: dict[str, float] = _RULES["odds"]
-_HAS_ADDRESS: float = _RULES["has_address"]
-
-# The patterns we know, and the order in which equally likely ones are tried.
-PATTERNS: tuple[str, ...] = tuple(_RULES["patterns"])
-# Stands in ``DomainPatterns.weights`` for addresses that follow none of PATTERNS.
+# Stands in ``DomainPatterns.weights`` for addresses that follow none of the patterns we know.
 OTHER = "other"
 
+Pattern = Annotated[
+    str,
+    Check(
+        "a pattern of {first}, {last}, {f} and {l}",
+        lambda text: bool(re.fullmatch(r"(\{(first|last|f|l)\}|[._-])+", text)),
+    ),
+]
 _WRITTEN = re.compile(r"[a-z]+(-[a-z]+)*")
 _NAMES_KEPT = 20_000
+
+
+@dataclass(frozen=True)
+class Odds:
+    """Odds of alternative spellings against the plain one (1); ``patterns.yaml`` explains each."""
+
+    letter: NotNegative
+    without_particle: NotNegative
+    hyphen_kept: NotNegative
+    part: NotNegative
+    two_given: NotNegative
+    nickname: NotNegative
+    initial: NotNegative
+
+
+@dataclass(frozen=True)
+class Rules:
+    """``patterns.yaml``, which explains its parts.
+
+    ``patterns``: the weight of each, in the order in which equally likely ones are tried; with ``other`` they make 1.
+    """
+
+    patterns: dict[Pattern, Share]
+    other: Share
+    prior_strength: Positive
+    has_address: Share
+    odds: Odds
+    most_spellings: Count
+    letters: dict[str, list[str]]
+    particles: frozenset[str]
+    titles: frozenset[str]
+    suffixes: frozenset[str]
+    nicknames: dict[str, list[str]]
+
+    def __post_init__(self) -> None:
+        total = sum(self.patterns.values()) + self.other
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"patterns and other must add up to 1, not {total:g}")
+
+
+@cache
+def rules() -> Rules:
+    """The rules in force, read once per process."""
+    return load(Path(__file__).with_name("patterns.yaml"), Rules)
 
 
 @dataclass(frozen=True)
@@ -84,8 +130,8 @@ def learn(examples: Iterable[Example]) -> DomainPatterns:
     proven = sorted(
         {(e.status, e.email.lower(), e.first, e.last) for e in examples if e.status in ("valid", "invalid")}
     )
-    counts = {**_RULES["patterns"], OTHER: _RULES["other"]}
-    counts = {pattern: weight * _RULES["prior_strength"] for pattern, weight in counts.items()}
+    prior = {**rules().patterns, OTHER: rules().other}
+    counts = {pattern: weight * rules().prior_strength for pattern, weight in prior.items()}
     valid, invalid = Counter[str](), Counter[str]()
     failures = []
     for status, email, first, last in proven:
@@ -107,7 +153,7 @@ def learn(examples: Iterable[Example]) -> DomainPatterns:
 
 def _add_valid(counts: dict[str, float], explained: dict[str, float]) -> None:
     """One address more, shared by the prior: sharing by what was learned so far would make the order of examples matter."""
-    prior = _RULES["patterns"]
+    prior = rules().patterns
     total = sum(prior[pattern] * share for pattern, share in explained.items())
     for pattern, share in explained.items():
         counts[pattern] += prior[pattern] * share / total
@@ -121,7 +167,7 @@ def _after_failure(weights: dict[str, float], explained: dict[str, float], stren
     """
     expected = strength * sum(weights[pattern] * share for pattern, share in explained.items())
     moved = {
-        pattern: weight * (1 - _HAS_ADDRESS * (expected + explained.get(pattern, 0)) / (strength + 1))
+        pattern: weight * (1 - rules().has_address * (expected + explained.get(pattern, 0)) / (strength + 1))
         for pattern, weight in weights.items()
     }
     total = sum(moved.values())
@@ -139,15 +185,16 @@ def guesses(
     if not _can_be_written(first, last):
         return []
     unwanted = learned.known | {email.lower() for email in exclude}
+    known_patterns = list(rules().patterns)
     parts: dict[str, dict[str, float]] = {}
-    for pattern in PATTERNS:
+    for pattern in known_patterns:
         for local, share in _locals(pattern, first, last).items():
-            parts.setdefault(local, {})[pattern] = learned.weights[pattern] * share * _HAS_ADDRESS
+            parts.setdefault(local, {})[pattern] = learned.weights[pattern] * share * rules().has_address
     found: list[Guess] = []
     # rounded: sums in another order differ in the last digits and must not decide the rank
     for local, by_pattern in sorted(
         parts.items(),
-        key=lambda item: (-round(sum(item[1].values()), 12), PATTERNS.index(next(iter(item[1]))), item[0]),
+        key=lambda item: (-round(sum(item[1].values()), 12), known_patterns.index(next(iter(item[1]))), item[0]),
     ):
         if len(found) >= limit:
             break
@@ -167,7 +214,7 @@ def _explanations(local: str, first: str, last: str) -> dict[str, float]:
         return {}
     # jdoe2 is the second J. Doe of a company that writes jdoe
     for text in (local, local.rstrip("0123456789")):
-        found = {pattern: _locals(pattern, first, last).get(text, 0.0) for pattern in PATTERNS}
+        found = {pattern: _locals(pattern, first, last).get(text, 0.0) for pattern in rules().patterns}
         found = {pattern: share for pattern, share in found.items() if share}
         if found:
             return found
@@ -192,7 +239,7 @@ def _locals(pattern: str, first: str, last: str) -> dict[str, float]:
             share = first_share * last_share
             for field, text in (("{first}", given), ("{last}", family)):
                 if field in pattern and len(text) == 1:
-                    share *= _ODDS["initial"]
+                    share *= rules().odds.initial
             local = pattern.format(first=given, f=given[:1], last=family, l=family[:1])
             made[local] = made.get(local, 0.0) + share
     return made
@@ -204,7 +251,7 @@ def split_name(full: str) -> tuple[str, str]:
     ``Dr. Ludwig A. van der Berg, PhD`` gives Ludwig and van der Berg; ``Doe, Jane`` gives Jane and Doe; one word is a first name.
     """
     pieces = [piece.split() for piece in full.split(",")]
-    degrees = {*_RULES["suffixes"], ""}
+    degrees = rules().suffixes | {""}
     pieces = [words for words in pieces if not all(_plain(word) in degrees for word in words)]
     pieces = [_without_letters(words) for words in pieces]
     if len(pieces) > 1:
@@ -214,7 +261,7 @@ def split_name(full: str) -> tuple[str, str]:
         words = words[1:]
     if len(words) < 2:
         return " ".join(words), ""
-    start = next((at for at in range(1, len(words) - 1) if words[at].lower() in _RULES["particles"]), len(words) - 1)
+    start = next((at for at in range(1, len(words) - 1) if words[at].lower() in rules().particles), len(words) - 1)
     return words[0], " ".join(words[start:])
 
 
@@ -225,7 +272,7 @@ def spellings(name: str, given: bool = False) -> dict[str, float]:
     ``given``: it is a first name: only its first word counts, and nicknames do. Empty for no name and for other scripts.
     """
     words = [word for word in map(_plain, _without_letters(re.sub(r"\(.*?\)|\".*?\"", " ", name).split())) if word]
-    if not given and len(words) == 1 and words[0] in _RULES["suffixes"]:
+    if not given and len(words) == 1 and words[0] in rules().suffixes:
         return {}
     found: dict[str, float] = {}
     for form, odds in _given_forms(words) if given else _family_forms(words):
@@ -237,8 +284,8 @@ def spellings(name: str, given: bool = False) -> dict[str, float]:
     if given and found:
         nicknames = _nicknames(next(iter(found)))
         for nickname in nicknames:
-            found.setdefault(nickname, _ODDS["nickname"] / len(nicknames))
-    best = sorted(found.items(), key=lambda item: -item[1])[: _RULES["most_spellings"]]
+            found.setdefault(nickname, rules().odds.nickname / len(nicknames))
+    best = sorted(found.items(), key=lambda item: -item[1])[: rules().most_spellings]
     total = sum(odds for _, odds in best)
     return {text: odds / total for text, odds in best}
 
@@ -250,11 +297,11 @@ def _plain(word: str) -> str:
 
 def _without_letters(words: list[str]) -> list[str]:
     """Words without titles before and degrees behind them; the last one that is left stays, it may be a name."""
-    while len(words) > 1 and _plain(words[0]) in _RULES["titles"]:
+    while len(words) > 1 and _plain(words[0]) in rules().titles:
         words = words[1:]
-    while len(words) > 1 and _plain(words[-1]) in _RULES["suffixes"]:
+    while len(words) > 1 and _plain(words[-1]) in rules().suffixes:
         words = words[:-1]
-    return [] if len(words) == 1 and _plain(words[0]) in _RULES["titles"] else words
+    return [] if len(words) == 1 and _plain(words[0]) in rules().titles else words
 
 
 def _given_forms(words: list[str]) -> list[tuple[str, float]]:
@@ -263,7 +310,7 @@ def _given_forms(words: list[str]) -> list[tuple[str, float]]:
         words = words[1:]
     if not words:
         return []
-    two = [("".join(words[:2]), _ODDS["two_given"])] if len(words) > 1 and len(words[1]) > 1 else []
+    two = [("".join(words[:2]), rules().odds.two_given)] if len(words) > 1 and len(words[1]) > 1 else []
     return [(words[0], 1.0), *two]
 
 
@@ -271,20 +318,20 @@ def _family_forms(words: list[str]) -> list[tuple[str, float]]:
     """All words as one, without the particles, and the first and the last of several."""
     if not words:
         return []
-    main = [word for word in words if word not in _RULES["particles"]] or words
+    main = [word for word in words if word not in rules().particles] or words
     forms = [("".join(words), 1.0)]
     if len(main) < len(words):
-        forms.append(("".join(main), _ODDS["without_particle"]))
+        forms.append(("".join(main), rules().odds.without_particle))
     if len(main) > 1:
-        forms += [(word, _ODDS["part"]) for word in (main[0], main[-1]) if len(word) > 1]
+        forms += [(word, rules().odds.part) for word in (main[0], main[-1]) if len(word) > 1]
     return forms
 
 
 def _in_latin(word: str) -> list[tuple[str, float]]:
     """The word with each special letter in its first spelling, then in its last, both without other accents."""
-    table = _RULES["letters"]
+    table = rules().letters
     first, last = (_without_accents("".join(table.get(c, [c])[place] for c in word)) for place in (0, -1))
-    return [(first, 1.0)] if first == last else [(first, 1.0), (last, _ODDS["letter"])]
+    return [(first, 1.0)] if first == last else [(first, 1.0), (last, rules().odds.letter)]
 
 
 def _without_accents(text: str) -> str:
@@ -299,12 +346,12 @@ def _hyphens(text: str) -> list[tuple[str, float]]:
     start = text.split("-")[0]
     return [
         (text.replace("-", ""), 1.0),
-        (text, _ODDS["hyphen_kept"]),
-        *([(start, _ODDS["part"])] if len(start) > 1 else []),
+        (text, rules().odds.hyphen_kept),
+        *([(start, rules().odds.part)] if len(start) > 1 else []),
     ]
 
 
 def _nicknames(name: str) -> list[str]:
     """What bearers of the name are called, or the names that the nickname stands for."""
-    table: dict[str, list[str]] = _RULES["nicknames"]
+    table = rules().nicknames
     return table.get(name) or [formal for formal, short in table.items() if name in short]

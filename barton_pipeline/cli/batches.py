@@ -1,13 +1,13 @@
 """Commands about batches: run, status, backfill, retry, undo."""
 
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from functools import partial
 
 import click
 from rich.console import Console
 from rich.progress import Progress
 
 from barton_pipeline.batch_keys import check_batch_key
+from barton_pipeline.cli.operator import operator
 from barton_pipeline.cli.printing import (
     Column,
     Importance,
@@ -19,11 +19,11 @@ from barton_pipeline.cli.printing import (
     print_table,
     say,
 )
+from barton_pipeline.error_log import ErrorFilter
 from barton_pipeline.errors import BartonError, InputError
 from barton_pipeline.postgres import migrations
 from barton_pipeline.postgres.connection import transaction
-from barton_pipeline.queue import events, upkeep
-from barton_pipeline.reports.batches import check_known_batch, list_batch_keys
+from barton_pipeline.reports.batches import check_known_batch
 from barton_pipeline.reports.status import ERRORS_COUNTED, BatchReport, overview, report_batch
 
 BATCHES = Table(
@@ -69,15 +69,6 @@ REASONS = Table(
     ),
 )
 UNDONE = Table("Undone", (Column("place", "place", importance=Importance.HIGH), Column("n", "rows", Kind.NUMBER)))
-
-
-@dataclass(frozen=True)
-class Retried:
-    """What ``barton retry`` did; ``batch`` is None for all. ``started_over`` when there were no dead letters to requeue."""
-
-    batch: str | None
-    requeued_events: int
-    started_over: bool
 
 
 @click.command()
@@ -162,51 +153,75 @@ def backfill(batches: tuple[str, ...], match: str | None, every: bool, json_outp
     """
     if sum(map(bool, (batches, match, every))) != 1:
         raise InputError("Name batches, or say --match PATTERN, or --all; see the batches with: barton status")
-    with transaction() as connection:
-        for batch in batches:
-            check_known_batch(connection, check_batch_key(batch))
-        wanted = list(batches) or [key for key in list_batch_keys(connection) if fnmatchcase(key, match or "*")]
-    if not wanted:
-        raise InputError(f"No batch matches {match or '*'!r}; see the batches with: barton status")
+    from barton_pipeline.actions import batches as actions
     from barton_pipeline.definitions import defs
     from barton_pipeline.orchestration import batch_run
 
     with Progress(*Progress.get_default_columns(), console=Console(stderr=True), disable=json_output) as bar:
-        task = bar.add_task(f"{len(wanted):,} batches", total=len(wanted))
-        problems = batch_run.backfill(defs, wanted, lambda done: bar.update(task, advance=done))
+        task = bar.add_task("batches", total=None)
+        done = actions.backfill(
+            None,
+            operator(),
+            partial(batch_run.backfill, defs),
+            import_batch_ids=batches,
+            match="*" if every else match,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
     if json_output:
-        print_json({"batches": len(wanted), "problems": problems})
+        print_json({"batches": len(done.batches), "problems": done.problems})
     else:
-        for problem in problems:
+        for problem in done.problems:
             say(f"{problem['from']} to {problem['to']} (run {problem['run_id']}): {problem['problem']}")
-        say(f"{len(wanted):,} batches run; {len(problems)} run(s) had a problem.")
-    if problems:
+        say(f"{len(done.batches):,} batches run; {len(done.problems)} run(s) had a problem.")
+    if done.problems:
         raise click.exceptions.Exit(1)
 
 
 @click.command()
 @click.argument("batch", required=False)
 @click.option("--all", "every", is_flag=True, help="Requeue the dead letters of every batch.")
+@click.option("--event", "event_ids", type=int, multiple=True, help="Requeue this event; may be given several times.")
+@click.option(
+    "--error", "error_ids", type=int, multiple=True, help="Requeue what this error tells of; may be repeated."
+)
+@click.option("--cause", help="Requeue what the errors of this cause tell of (barton errors --by-cause).")
 @as_json
-def retry(batch: str | None, every: bool, json_output: bool) -> None:
+def retry(
+    batch: str | None,
+    every: bool,
+    event_ids: tuple[int, ...],
+    error_ids: tuple[int, ...],
+    cause: str | None,
+    json_output: bool,
+) -> None:
     """Try again what failed in BATCH.
 
     Its dead letters are requeued; a batch that has none is queued to run again from the start.
     """
-    if bool(batch) == every:
-        raise InputError("Name one batch, or say --all; see the batches with: barton status")
-    with transaction() as connection:
-        if batch:
-            check_known_batch(connection, check_batch_key(batch))
-        requeued = upkeep.requeue(connection, batch)
-        if batch and not requeued:
-            events.continue_at(connection, "raw_intake", batch)
+    if sum(map(bool, (batch, every, event_ids, error_ids, cause))) != 1:
+        raise InputError(
+            "Name one batch, or say --all, --event, --error or --cause; see the batches with: barton status"
+        )
+    from barton_pipeline.actions import batches as actions
+
+    errors = ErrorFilter(ids=error_ids or None, fingerprint=cause) if error_ids or cause else None
+    done = actions.retry(
+        None,
+        operator(),
+        import_batch_id=batch,
+        event_ids=event_ids or None,
+        errors=errors,
+        every=every,
+        or_start_over=True,
+    )
     if json_output:
-        print_json(Retried(batch, requeued, started_over=bool(batch) and not requeued))
-    elif batch and not requeued:
+        print_json(
+            {"batch": batch, "requeued": done.events, "started_over": done.started_over, "batches": done.batches}
+        )
+    elif done.started_over:
         say(f"Batch {batch} had no failed events; it is queued to run again from the start.")
     else:
-        say(f"{requeued} failed event(s) are pending again.")
+        say(f"{done.events} failed event(s) are pending again.")
 
 
 @click.command()
@@ -219,14 +234,13 @@ def undo(batch: str, reason: str, yes: bool, json_output: bool) -> None:
 
     Rows, companies, slots, contacts and scores go. IDs stay retired, and paid answers stay.
     """
-    from barton_pipeline.operations import undo
+    from barton_pipeline.actions import batches as actions
 
     check_batch_key(batch)
     if not yes:
         click.confirm(f"Remove batch {batch} and the companies only it brought? It cannot be taken back.", abort=True)
-    with transaction() as connection:
-        done = undo.undo_batch(connection, batch, reason)
+    done = actions.undo(None, operator(), batch, reason=reason)
     if json_output:
-        print_json(done)
+        print_json(done.places)
     else:
-        print_table(UNDONE, done, title=f"Batch {batch} is undone")
+        print_table(UNDONE, done.places, title=f"Batch {batch} is undone")

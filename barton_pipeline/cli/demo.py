@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 import requests
@@ -66,7 +65,7 @@ class Demo:
     batch: str
     report: BatchReport
     targets: tuple[Target, ...]
-    costs: Any
+    costs: spending.Yield
     dagster_url: str
 
 
@@ -119,7 +118,7 @@ def _examine(batch: str, port: int) -> Demo:
             batch=batch,
             report=report_batch(connection, batch),
             targets=tuple(list_targets(connection, batch)),
-            costs=spending.yields(connection, batch),
+            costs=spending.measure_yield(connection, batch),
             dagster_url=f"http://127.0.0.1:{port}",
         )
 

@@ -87,6 +87,7 @@ for command in (
     vendors.sandbox,
     people.forget,
     operations.errors,
+    operations.audit,
     operations.alerts,
     operations.rollback,
     operations.replay,

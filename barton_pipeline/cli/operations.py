@@ -1,7 +1,5 @@
 """Commands for who runs the system: errors, alerts, rollbacks, history, backup."""
 
-import contextlib
-import getpass
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +8,7 @@ from typing import Any
 
 import click
 
+from barton_pipeline.cli.operator import operator
 from barton_pipeline.cli.printing import (
     Column,
     Importance,
@@ -20,10 +19,11 @@ from barton_pipeline.cli.printing import (
     print_table,
     say,
 )
+from barton_pipeline.error_log import ErrorFilter
 from barton_pipeline.errors import InputError
-from barton_pipeline.postgres import migrations
-from barton_pipeline.postgres.connection import connect, database_url, redact, transaction
-from barton_pipeline.reports.errors import list_errors, resolve_error
+from barton_pipeline.postgres.connection import database_url, redact, transaction
+from barton_pipeline.reports.actions import list_actions
+from barton_pipeline.reports.errors import group_errors, list_errors
 
 ERRORS = Table(
     "Open errors",
@@ -34,6 +34,30 @@ ERRORS = Table(
         Column("import_batch_id", "batch", Kind.KEY, Importance.HIGH),
         Column("error_message", "message", importance=Importance.HIGH, least_width=30),
         Column("created_at", "at", Kind.MOMENT),
+    ),
+)
+CAUSES = Table(
+    "Open errors by cause",
+    (
+        Column("fingerprint", "cause", Kind.KEY, Importance.HIGH),
+        Column("count", "errors", Kind.NUMBER, Importance.HIGH),
+        Column("severity", "severity", Kind.KEY, Importance.HIGH),
+        Column("batches", "batches", Kind.NUMBER, Importance.LOW),
+        Column("last_at", "last", Kind.MOMENT),
+        Column("sample_message", "newest message", importance=Importance.HIGH, least_width=30),
+    ),
+)
+ACTIONS = Table(
+    "Actions",
+    (
+        Column("at", "at", Kind.MOMENT, Importance.HIGH),
+        Column("actor", "who", Kind.KEY, Importance.HIGH),
+        Column("door", "door", Kind.KEY, Importance.LOW),
+        Column("action", "action", Kind.KEY, Importance.HIGH),
+        Column("outcome", "outcome", Kind.KEY, Importance.HIGH),
+        Column("done_count", "done", Kind.NUMBER),
+        Column("reason", "reason", importance=Importance.LOW),
+        Column("error", "error", importance=Importance.LOW),
     ),
 )
 REBUILT = Table(
@@ -84,14 +108,6 @@ DIFFERENCES_SHOWN = 20
 
 
 @dataclass(frozen=True)
-class ClosedError:
-    """What ``barton errors --resolve`` did."""
-
-    id: int
-    notes: str | None
-
-
-@dataclass(frozen=True)
 class ChannelTest:
     """Whether a channel took the test message; ``problem`` says why not."""
 
@@ -114,35 +130,70 @@ class Backup:
     bytes: int
 
 
-@dataclass(frozen=True)
-class Restored:
-    """What ``barton restore`` brought back, and the files of the schema that have been applied since the backup."""
-
-    file: Path
-    applied: tuple[str, ...]
-
-
 @click.command()
 @click.option("--batch", help="Only errors of this batch.")
-@click.option("--resolve", "resolve_id", type=int, help="Close the error with this id.")
-@click.option("--notes", help="What was done about it (with --resolve).")
+@click.option("--severity", type=click.Choice(["warning", "error", "critical"]), help="Only errors of this severity.")
+@click.option("--cause", help="Only errors of this cause (--by-cause tells it).")
+@click.option("--by-cause", is_flag=True, help="Group the errors by their cause.")
+@click.option(
+    "--resolve", "resolve_ids", type=int, multiple=True, help="Close the error with this id; may be repeated."
+)
+@click.option("--resolve-cause", help="Close all errors of this cause.")
+@click.option("--notes", help="What was done about it (with --resolve or --resolve-cause).")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(min=1), help="At most this many.")
 @as_json
-def errors(batch: str | None, resolve_id: int | None, notes: str | None, limit: int, json_output: bool) -> None:
-    """Show open errors, worst first, or close one."""
+def errors(
+    batch: str | None,
+    severity: str | None,
+    cause: str | None,
+    by_cause: bool,
+    resolve_ids: tuple[int, ...],
+    resolve_cause: str | None,
+    notes: str | None,
+    limit: int,
+    json_output: bool,
+) -> None:
+    """Show open errors, worst first, or close some."""
+    if resolve_ids or resolve_cause:
+        _resolve(
+            ErrorFilter(ids=resolve_ids or None, import_batch_id=batch, fingerprint=resolve_cause), notes, json_output
+        )
+        return
+    wanted = ErrorFilter(import_batch_id=batch, fingerprint=cause, severity=severity)
     with transaction() as connection:
-        if resolve_id is not None:
-            resolve_error(connection, resolve_id, getpass.getuser(), notes)
-            if json_output:
-                print_json(ClosedError(resolve_id, notes))
-            else:
-                say(f"Error {resolve_id} is closed.")
-            return
-        found = list_errors(connection, limit, batch)
+        found: Sequence[Any] = (
+            group_errors(connection, wanted, limit=limit) if by_cause else list_errors(connection, wanted, limit=limit)
+        )
     if json_output:
         print_json(found)
     else:
-        print_table(ERRORS, found)
+        print_table(CAUSES if by_cause else ERRORS, found)
+
+
+def _resolve(wanted: ErrorFilter, notes: str | None, json_output: bool) -> None:
+    from barton_pipeline.actions.errors import resolve_errors
+
+    done = resolve_errors(None, operator(), wanted, reason=notes)
+    if json_output:
+        print_json(done)
+    elif len(done.ids) == 1:
+        say(f"Error {done.ids[0]} is closed.")
+    else:
+        say(f"{len(done.ids):,} errors are closed.")
+
+
+@click.command()
+@click.option("--action", help="Only this action, for example undo.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(min=1), help="At most this many.")
+@as_json
+def audit(action: str | None, limit: int, json_output: bool) -> None:
+    """Show what was done, by whom and why, newest first."""
+    with transaction() as connection:
+        found = list_actions(connection, action=action, limit=limit)
+    if json_output:
+        print_json(found)
+    else:
+        print_table(ACTIONS, found)
 
 
 @click.command()
@@ -185,14 +236,14 @@ def rollback(action: str | None, trigger: str, undo: bool, json_output: bool) ->
     pause            no table raises events; rows still come in
     manual           sensors start no runs; use barton run BATCH
     """
+    from barton_pipeline.actions.rollbacks import reverse_rollback, roll_back
     from barton_pipeline.operations import rollbacks
 
     queued = None
-    if action:
-        if undo:
-            queued = rollbacks.reverse(action, trigger)
-        else:
-            rollbacks.roll_back(action, trigger)
+    if action and undo:
+        queued = reverse_rollback(None, operator(), action, trigger).batches_queued
+    elif action:
+        roll_back(None, operator(), action, trigger)
     with transaction() as connection:
         found = rollbacks.in_force(connection)
     if json_output:
@@ -211,10 +262,9 @@ def backup(file: Path, json_output: bool) -> None:
 
     The archive is read back before the command says that it is done.
     """
-    from barton_pipeline.operations import backup
+    from barton_pipeline.actions import installation
 
-    tables = backup.backup(file)
-    done = Backup(file, tables, file.stat().st_size)
+    done = Backup(file, installation.back_up(None, operator(), file).tables, file.stat().st_size)
     if json_output:
         print_json(done)
     else:
@@ -229,10 +279,9 @@ def restore(file: Path, json_output: bool) -> None:
 
     The database must have none.
     """
-    from barton_pipeline.operations import backup
+    from barton_pipeline.actions import installation
 
-    backup.restore(file)
-    done = Restored(file, tuple(migrations.migrate()))
+    done = installation.restore(None, operator(), file)
     if json_output:
         print_json(done)
     else:
@@ -248,12 +297,11 @@ def remove(file: Path, yes: bool, json_output: bool) -> None:
 
     The data is written to a file first, which barton restore reads.
     """
-    from barton_pipeline.operations import backup
+    from barton_pipeline.actions import installation
 
     if not yes:
         click.confirm(f"Remove everything from {redact(database_url())}?", abort=True, err=True)
-    tables = backup.remove_everything(file)
-    done = Backup(file, tables, file.stat().st_size)
+    done = Backup(file, installation.remove(None, operator(), file).tables, file.stat().st_size)
     if json_output:
         print_json(done)
     else:
@@ -270,12 +318,11 @@ def alerts(test: bool, summary: bool, json_output: bool) -> None:
     Rules and channels: docs/alerts.md.
     """
     from barton_pipeline.monitoring import alerts as alerts_module
-    from barton_pipeline.monitoring import channels
 
     if test and summary:
         raise InputError("Say --test or --summary, not both")
     if test:
-        _test_channels(channels.configured_channels(), json_output)
+        _test_channels(json_output)
         return
     with transaction() as connection:
         if summary:
@@ -291,15 +338,11 @@ def alerts(test: bool, summary: bool, json_output: bool) -> None:
         print_table(ALERTS, found)
 
 
-def _test_channels(configured: Sequence[Any], json_output: bool) -> None:
-    from barton_pipeline.monitoring import channels
+def _test_channels(json_output: bool) -> None:
+    from barton_pipeline.actions.installation import send_test_message
 
-    if not configured:
-        raise InputError(f"No channel is configured: set {channels.VARIABLE} (docs/alerts.md)")
-    answers = []
-    for channel in configured:
-        problem = channels.send(channel, "Barton: test", "A test message. Nothing is wrong.")
-        answers.append(ChannelTest(channel.name, not problem, problem or None))
+    told = send_test_message(None, operator()).answers
+    answers = [ChannelTest(answer.channel, answer.problem is None, answer.problem) for answer in told]
     if json_output:
         print_json(answers)
     else:
@@ -316,10 +359,9 @@ def purge(dry_run: bool, json_output: bool) -> None:
 
     By itself this happens every night; retention.yaml says what is old.
     """
-    from barton_pipeline.operations import retention
+    from barton_pipeline.actions import installation
 
-    with contextlib.closing(connect()) as connection:
-        counts = retention.count_old(connection) if dry_run else retention.purge(connection)
+    counts = installation.purge(None, operator(), apply=not dry_run).rows
     if json_output:
         print_json(counts)
         return

@@ -2,9 +2,8 @@
 
 import click
 
+from barton_pipeline.cli.operator import operator
 from barton_pipeline.cli.printing import Column, Importance, Kind, Table, as_json, print_json, print_table
-from barton_pipeline.postgres import sql
-from barton_pipeline.postgres.connection import transaction
 
 FORGOTTEN = Table("Forgotten", (Column("place", "place", importance=Importance.HIGH), Column("n", "rows", Kind.NUMBER)))
 
@@ -23,11 +22,10 @@ def forget(person: str, reason: str, yes: bool, json_output: bool) -> None:
     """
     if not yes:
         click.confirm("Delete what is known of this person everywhere? It cannot be undone.", abort=True)
-    with transaction() as connection:
-        changed = sql.rows(
-            connection, "SELECT * FROM marketing.forget_person(%(person)s, %(reason)s)", person=person, reason=reason
-        )
+    from barton_pipeline.actions import people
+
+    done = people.forget(None, operator(), person, reason=reason)
     if json_output:
-        print_json(changed)
+        print_json(done.places)
     else:
-        print_table(FORGOTTEN, changed)
+        print_table(FORGOTTEN, done.places)

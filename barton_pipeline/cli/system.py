@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import click
 
+from barton_pipeline.cli.operator import operator
 from barton_pipeline.cli.printing import (
     NOTHING,
     Column,
@@ -22,7 +23,7 @@ from barton_pipeline.cli.printing import (
     tab_separated,
 )
 from barton_pipeline.errors import InputError
-from barton_pipeline.postgres import embedded, migrations
+from barton_pipeline.postgres import embedded
 from barton_pipeline.postgres.connection import database_url, redact
 from barton_pipeline.queue import listening
 
@@ -101,6 +102,8 @@ def migrate(to: int | None, down_to: int | None, yes: bool, json_output: bool) -
 
     Functions, triggers and views belong to the newest migration: before it, run barton migrate of the version you go back to.
     """
+    from barton_pipeline.actions import installation
+
     if down_to is not None:
         if to is not None:
             raise InputError("Say --to or --down-to, not both")
@@ -110,9 +113,9 @@ def migrate(to: int | None, down_to: int | None, yes: bool, json_output: bool) -
                 abort=True,
                 err=True,
             )
-        done = Migrated((), tuple(migrations.migrate_down(down_to)))
+        done = Migrated((), installation.migrate_down(None, operator(), down_to).files)
     else:
-        done = Migrated(tuple(migrations.migrate(to=to)), ())
+        done = Migrated(installation.migrate(None, operator(), to=to).files, ())
     if json_output:
         print_json(done)
         return

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from barton_pipeline.batch_keys import check_batch_key
+from barton_pipeline.cli.operator import operator
 from barton_pipeline.cli.printing import (
     Column,
     Importance,
@@ -19,10 +20,11 @@ from barton_pipeline.cli.printing import (
     print_json,
     print_table,
     say,
-    value_of,
 )
 from barton_pipeline.postgres.connection import transaction
+from barton_pipeline.reports import spending
 from barton_pipeline.reports.batches import check_known_batch
+from barton_pipeline.vendors.registry import VENDORS
 
 PLAN = Table(
     "What a batch would buy",
@@ -99,8 +101,6 @@ def plan(batch: str, json_output: bool) -> None:
 
     You see what that may cost; nothing is bought.
     """
-    from barton_pipeline.reports import spending
-
     with transaction() as connection:
         check_known_batch(connection, check_batch_key(batch))
         lines = spending.plan(connection, batch)
@@ -108,16 +108,14 @@ def plan(batch: str, json_output: bool) -> None:
         print_json(lines)
         return
     print_table(PLAN, lines, title=f"What {batch} would buy")
-    total = sum(value_of(line, "usd") for line in lines)
+    total = sum((line.usd for line in lines), Decimal(0))
     say(f"At most {money(total)} in all; answers that are known and fresh cost nothing.", aside=True)
 
 
 @click.command()
 @click.option("--batch", help="Only what this batch bought and waits for.")
-@click.option(
-    "--off", "turn_off", type=click.Choice(["apify", "million_verifier"]), help="Send nothing more to a vendor."
-)
-@click.option("--on", "turn_on", type=click.Choice(["apify", "million_verifier"]), help="Use a vendor again.")
+@click.option("--off", "turn_off", type=click.Choice(list(VENDORS)), help="Send nothing more to a vendor.")
+@click.option("--on", "turn_on", type=click.Choice(list(VENDORS)), help="Use a vendor again.")
 @click.option("--reason", help="Why (with --off or --on).")
 @as_json
 def vendors(
@@ -127,20 +125,19 @@ def vendors(
 
     With --off and --on you stop asking a vendor, and ask it again.
     """
-    from barton_pipeline.reports import spending
-    from barton_pipeline.vendors import ledger
+    from barton_pipeline.actions.vendors import switch_vendor
 
+    for vendor, enabled in ((turn_off, False), (turn_on, True)):
+        if vendor:
+            switch_vendor(None, operator(), vendor, enabled, reason=reason)
     with transaction() as connection:
         if batch:
             check_known_batch(connection, check_batch_key(batch))
-        for vendor, enabled in ((turn_off, False), (turn_on, True)):
-            if vendor:
-                ledger.switch(connection, vendor, enabled, reason)
         found: dict[str, Any] = {
-            "budgets": spending.budgets(connection),
-            "spent": spending.spent(connection, batch),
-            "yield": spending.yields(connection, batch),
-            "waiting": spending.holds(connection, batch),
+            "budgets": spending.list_budgets(connection),
+            "spent": spending.list_spending(connection, batch),
+            "yield": spending.measure_yield(connection, batch),
+            "waiting": spending.list_holds(connection, batch),
         }
     if json_output:
         print_json(found)
@@ -152,17 +149,14 @@ def vendors(
         print_table(HOLDS, found["waiting"], aside=True)
 
 
-def print_yield(costs: Any) -> None:
-    """What the money brought, a line each; ``costs`` are ``spending.yields``."""
+def print_yield(costs: spending.Yield) -> None:
+    """What the money brought, a line each."""
     rows = [
-        Brought(name, value_of(costs, field), value_of(costs, usd_each))
-        for name, field, usd_each in (
-            ("filled slots", "filled_slots", "usd_per_filled_slot"),
-            ("verified addresses", "verified_addresses", "usd_per_verified_address"),
-            ("targets", "targets", "usd_per_target"),
-        )
+        Brought("filled slots", costs.filled_slots, costs.usd_per_filled_slot),
+        Brought("verified addresses", costs.verified_addresses, costs.usd_per_verified_address),
+        Brought("targets", costs.targets, costs.usd_per_target),
     ]
-    print_table(YIELD, rows, aside=True, title=f"What {money(value_of(costs, 'spent_usd'))} brought")
+    print_table(YIELD, rows, aside=True, title=f"What {money(costs.spent_usd)} brought")
 
 
 @click.command()

@@ -9,11 +9,15 @@ import unicodedata
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Literal, get_args
 
-from barton_pipeline.config import load_yaml
+from barton_pipeline.config import Check, Share, Text, load
+from barton_pipeline.errors import InputError
 
 Slot = Literal["CEO", "CFO", "HR"]
+Scope = Literal["title", "clause", "onward", "part"]
+Place = Literal["anywhere", "part", "post"]
+FILE = Path(__file__).with_name("titles.yaml")
 
 # Longer texts are not titles; only their start is read.
 MAXIMUM_LENGTH = 300
@@ -40,10 +44,83 @@ class TitleMatch:
     rule: str
 
 
+Patterns = Annotated[list[Text], Check("a list of patterns", bool)]
+
+
+@dataclass(frozen=True)
+class VetoEntry:
+    """What says that a post is not held; ``scope`` is how much of the title goes with it."""
+
+    name: Text
+    scope: Scope
+    patterns: Patterns
+
+
+@dataclass(frozen=True)
+class NotThePostEntry:
+    """Words that look like a post and are another one."""
+
+    name: Text
+    patterns: Patterns
+
+
+@dataclass(frozen=True)
+class SlotEntry:
+    """A post that qualifies for a slot, with ``confidence``."""
+
+    name: Text
+    confidence: Share
+    patterns: Patterns
+
+
+@dataclass(frozen=True)
+class Factors:
+    """By what a candidate for each slot is multiplied."""
+
+    CEO: Share
+    CFO: Share
+    HR: Share
+
+
+@dataclass(frozen=True)
+class DamperEntry:
+    """What lowers a candidate, when found at this place."""
+
+    name: Text
+    where: Place
+    factors: Factors
+    patterns: Patterns
+
+
+@dataclass(frozen=True)
+class SlotEntries:
+    """The posts of each slot; of equally good candidates the slot listed first wins."""
+
+    CEO: list[SlotEntry]
+    CFO: list[SlotEntry]
+    HR: list[SlotEntry]
+
+
+@dataclass(frozen=True)
+class TitleRules:
+    """``titles.yaml``, which explains its parts. All patterns are regular expressions."""
+
+    minimum_confidence: Share
+    spellings: dict[str, str]
+    words: dict[Text, Patterns]
+    articles: Patterns
+    employer_after: Patterns
+    terms: dict[Text, Patterns]
+    vetoes: list[VetoEntry]
+    not_the_post: list[NotThePostEntry]
+    slots: SlotEntries
+    dampers: list[DamperEntry]
+
+
 @dataclass(frozen=True)
 class _Veto:
     name: str
-    scope: str
+    scope: Scope
     pattern: re.Pattern[str]
 
 
@@ -58,13 +135,15 @@ class _SlotRule:
 @dataclass(frozen=True)
 class _Damper:
     name: str
-    where: str
-    factors: dict[str, float]
+    where: Place
+    factors: Factors
     pattern: re.Pattern[str]
 
 
 @dataclass(frozen=True)
 class _Rules:
+    """``TitleRules`` with its patterns compiled."""
+
     minimum_confidence: float
     spellings: dict[str, str]
     words: list[str]
@@ -79,37 +158,57 @@ class _Rules:
 
 @cache
 def _rules() -> _Rules:
-    loaded: dict[str, Any] = load_yaml(Path(__file__).with_name("titles.yaml"))
+    return load_rules(FILE)
+
+
+def load_rules(path: Path) -> _Rules:
+    """Read and compile a rules file. Raises InputError that names the file and the key, or the pattern that is wrong."""
+    loaded = load(path, TitleRules)
     terms = {
         "start": r"(?:^|(?<=[,|] )|(?<=\band ))",
         "end": r"(?=$| [,|]| and\b)",
-        **{name: f"(?:{'|'.join(patterns)})" for name, patterns in loaded["terms"].items()},
+        **{name: f"(?:{'|'.join(patterns)})" for name, patterns in loaded.terms.items()},
     }
 
-    def whole_words(patterns: list[str]) -> re.Pattern[str]:
+    def compiled(pattern: str, key: str) -> re.Pattern[str]:
+        try:
+            return re.compile(pattern)
+        except re.error as error:
+            raise InputError(
+                f"{path.name}: {key} holds a wrong regular expression ({error}): {pattern[:200]}"
+            ) from error
+
+    def whole_words(patterns: list[str], key: str) -> re.Pattern[str]:
         text = "|".join(patterns)
         for name, pattern in terms.items():
             text = text.replace(f"{{{name}}}", pattern)
-        return re.compile(rf"\b(?:{text})(?!\w)")
+        if left := re.search(r"\{[a-z_]+\}", text):
+            raise InputError(f"{path.name}: {key} uses {left[0]}, which is not in terms.")
+        return compiled(rf"\b(?:{text})(?!\w)", key)
 
-    words = list(loaded["words"].items())
+    words = "|".join("(" + "|".join(read_as) + ")" for read_as in loaded.words.values())
     return _Rules(
-        minimum_confidence=loaded["minimum_confidence"],
-        spellings=loaded["spellings"],
-        words=[word for word, _ in words],
-        word=re.compile(rf"\b(?:{'|'.join('(' + '|'.join(read_as) + ')' for _, read_as in words)})\b"),
-        articles=re.compile(rf"\b(?:{'|'.join(loaded['articles'])})\b ?"),
-        employer=re.compile(rf" (?:{'|'.join(loaded['employer_after'])}) [^,|]*"),
-        vetoes=[_Veto(rule["name"], rule["scope"], whole_words(rule["patterns"])) for rule in loaded["vetoes"]],
-        not_the_post=[(rule["name"], whole_words(rule["patterns"])) for rule in loaded["not_the_post"]],
+        minimum_confidence=loaded.minimum_confidence,
+        spellings=loaded.spellings,
+        words=list(loaded.words),
+        word=compiled(rf"\b(?:{words})\b", "words"),
+        articles=compiled(rf"\b(?:{'|'.join(loaded.articles)})\b ?", "articles"),
+        employer=compiled(rf" (?:{'|'.join(loaded.employer_after)}) [^,|]*", "employer_after"),
+        vetoes=[
+            _Veto(entry.name, entry.scope, whole_words(entry.patterns, f"vetoes ({entry.name})"))
+            for entry in loaded.vetoes
+        ],
+        not_the_post=[
+            (entry.name, whole_words(entry.patterns, f"not_the_post ({entry.name})")) for entry in loaded.not_the_post
+        ],
         slots=[
-            _SlotRule(slot, rule["name"], rule["confidence"], whole_words(rule["patterns"]))
-            for slot, rules in loaded["slots"].items()
-            for rule in rules
+            _SlotRule(slot, entry.name, entry.confidence, whole_words(entry.patterns, f"slots.{slot} ({entry.name})"))
+            for slot in get_args(Slot)
+            for entry in getattr(loaded.slots, slot)
         ],
         dampers=[
-            _Damper(rule["name"], rule["where"], rule["factors"], whole_words(rule["patterns"]))
-            for rule in loaded["dampers"]
+            _Damper(entry.name, entry.where, entry.factors, whole_words(entry.patterns, f"dampers ({entry.name})"))
+            for entry in loaded.dampers
         ],
     )
 
@@ -164,7 +263,7 @@ def _without_what_is_not_held(text: str, rules: _Rules) -> tuple[str, list[str]]
     return text, list(dict.fromkeys(taken_out))
 
 
-def _extent(text: str, match: re.Match[str], scope: str) -> tuple[int, int]:
+def _extent(text: str, match: re.Match[str], scope: Scope) -> tuple[int, int]:
     """Where the vetoed stretch of ``text`` begins and ends."""
     if scope == "title":
         return 0, len(text)
@@ -188,7 +287,7 @@ def _candidates(text: str, rules: _Rules) -> list[TitleMatch]:
             confidence, names = rule.confidence, [rule.name]
             for damper in rules.dampers:
                 if _lowers(damper, text, match):
-                    confidence *= damper.factors[rule.slot]
+                    confidence *= getattr(damper.factors, rule.slot)
                     names.append(damper.name)
             found.append(TitleMatch(rule.slot, round(confidence, 3), ", ".join(names)))
     return found

@@ -1,11 +1,11 @@
 """The Dagster instance of this folder, as ``dagster dev`` uses it, for commands that run without the daemon."""
 
-import os
 from pathlib import Path
 
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
+from barton_pipeline.config import environment
 from barton_pipeline.errors import InputError
 from barton_pipeline.postgres.embedded import home
 
@@ -15,8 +15,7 @@ def local_instance() -> dg.DagsterInstance:
 
     Raises InputError outside a folder with a dagster.yaml.
     """
-
-    if os.environ.get("DAGSTER_HOME"):
+    if environment("DAGSTER_HOME"):
         return dg.DagsterInstance.get()
     if not Path("dagster.yaml").is_file():
         raise InputError(

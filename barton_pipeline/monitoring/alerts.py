@@ -17,8 +17,9 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline.config import load_yaml
+from barton_pipeline.config import Count, Positive, Whole, load
 from barton_pipeline.monitoring import channels
+from barton_pipeline.outbound import settings as outbound_settings
 from barton_pipeline.postgres import sql
 from barton_pipeline.postgres.connection import transaction
 
@@ -105,6 +106,70 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Levels:
+    """From which value on a measurement is an alert of a severity; None: never one."""
+
+    warning: float | None = None
+    critical: float | None = None
+
+
+@dataclass(frozen=True)
+class RuleSettings:
+    """A rule as ``alerts.yaml`` has it: an alert is ``above`` a level, or counts ``from_`` it on; it is over at ``over_at``."""
+
+    over_at: float
+    above: Levels | None = None
+    from_: Levels | None = None
+    least_executions: Whole = 0
+
+    def __post_init__(self) -> None:
+        if (self.above is None) == (self.from_ is None):
+            raise ValueError("above or from must be given, and not both")
+
+
+@dataclass(frozen=True)
+class RulesSettings:
+    """The rules; what each measures is in ``alerts.yaml``."""
+
+    phase_error_rate: RuleSettings
+    queue_age: RuleSettings
+    stage_seconds: RuleSettings
+    dead_letters: RuleSettings
+    vendor_budget: RuleSettings
+    critical_errors: RuleSettings
+    not_measured: RuleSettings
+
+
+@dataclass(frozen=True)
+class RepeatHours:
+    """How long after an alert was last told it is told again, by severity."""
+
+    warning: Positive
+    critical: Positive
+
+
+@dataclass(frozen=True)
+class SummarySettings:
+    """How often the summary is sent, and whether also when there is nothing to tell."""
+
+    minutes: Count
+    when_nothing_happened: bool
+
+
+@dataclass(frozen=True)
+class AlertSettings:
+    """``alerts.yaml``, which explains its parts."""
+
+    rules: RulesSettings
+    watchdog_minutes: Count
+    statement_seconds: Count
+    repeat_hours: RepeatHours
+    characters_per_message: Count
+    summary: SummarySettings
+    delivery: channels.DeliverySettings
+
+
+@dataclass(frozen=True)
 class Alert:
     """What fires now. ``value`` is in the unit of the rule, ``detail`` says it in words.
 
@@ -148,22 +213,21 @@ class Summary:
 
 
 @cache
-def settings() -> dict[str, Any]:
-    """``alerts.yaml``."""
-    return load_yaml(Path(__file__).with_name("alerts.yaml"))
+def settings() -> AlertSettings:
+    """The settings in force, read once per process."""
+    return load(Path(__file__).with_name("alerts.yaml"), AlertSettings)
 
 
 @cache
 def rules() -> dict[str, Rule]:
-    """The rules by name. The level at which a budget is a warning is the ledger's, stated in vendors.yaml."""
-    from barton_pipeline.vendors.settings import rules as vendor_rules
-
+    """The rules by name. The level at which a budget is a warning is the ledger's, stated in outbound.yaml."""
     found = {}
-    for name, entry in settings()["rules"].items():
-        levels = dict(entry.get("above") or entry["from"])
+    for name, entry in vars(settings().rules).items():
+        given = entry.above or entry.from_
+        levels = {severity: level for severity, level in vars(given).items() if level is not None}
         if name == "vendor_budget":
-            levels["warning"] = 100 * vendor_rules()["budgets"]["warn_at"]
-        found[name] = Rule(levels, "above" in entry, entry["over_at"], entry.get("least_executions", 0))
+            levels["warning"] = float(100 * outbound_settings.rules().warn_at)
+        found[name] = Rule(levels, entry.above is not None, entry.over_at, entry.least_executions)
     return found
 
 
@@ -174,15 +238,15 @@ def watch() -> str:
     """
     with _bounded_transaction() as connection:
         # asking for the beat locks its row, due or not: one watchdog at a time, and the next finds the work of the first done
-        full = _take_beat(connection, "watchdog", settings()["watchdog_minutes"]) is not None
+        full = _take_beat(connection, "watchdog", settings().watchdog_minutes) is not None
         changes = evaluate(connection, critical_only=not full)
     try:
         with _bounded_transaction() as connection:
-            hour = _take_beat(connection, "summary", settings()["summary"]["minutes"])
+            hour = _take_beat(connection, "summary", settings().summary.minutes)
             if hour:
                 _queue_summary(connection, hour)
     finally:  # a summary that cannot be made fails the tick, not the alerts
-        sent = channels.deliver(settings()["delivery"])
+        sent = channels.deliver(settings().delivery)
     return f"{'All rules' if full else 'Critical rules'} judged: {len(changes)} change(s). {sent}"
 
 
@@ -191,7 +255,7 @@ def _bounded_transaction() -> Iterator[Connection]:
     """A transaction none of whose statements takes longer than ``statement_seconds``."""
     with transaction() as connection:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", (f"{settings()['statement_seconds']}s",))
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", (f"{settings().statement_seconds}s",))
         yield connection
 
 
@@ -248,7 +312,7 @@ def measure(connection: Connection) -> dict[tuple[str, str], Measurement]:
     found: dict[tuple[str, str], Measurement] = {}
     for name in [*_MEASURES, "vendor_budget"]:
         try:
-            with _savepoint(connection):
+            with sql.savepoint(connection):
                 rows = _rows(connection, name)
         except (psycopg2.Error, ArithmeticError) as error:
             reason = (isinstance(error, psycopg2.Error) and error.diag.message_primary) or type(error).__name__
@@ -259,18 +323,6 @@ def measure(connection: Connection) -> dict[tuple[str, str], Measurement]:
             if key not in found or found[key].value < row["value"]:
                 found[key] = Measurement(row["value"], row.get("opens", True), _WORDS[name].format(**row))
     return found
-
-
-@contextlib.contextmanager
-def _savepoint(connection: Connection) -> Iterator[None]:
-    with connection.cursor() as cursor:
-        cursor.execute("SAVEPOINT alert_rule")
-        try:
-            yield
-        except Exception:
-            cursor.execute("ROLLBACK TO SAVEPOINT alert_rule")
-            raise
-        cursor.execute("RELEASE SAVEPOINT alert_rule")
 
 
 def _rows(connection: Connection, name: str) -> list[dict[str, Any]]:
@@ -287,16 +339,17 @@ def _plain(subject: str) -> str:
 def _budgets(connection: Connection) -> list[dict[str, Any]]:
     """Used percent of each budget; 100 already when too little is left for the cheapest request: it cannot get fuller."""
     from barton_pipeline.reports import spending
-    from barton_pipeline.vendors.settings import operations
+    from barton_pipeline.vendors.settings import rules as vendor_rules
 
     rows = []
-    for budget in spending.budgets(connection):
-        used, of = Decimal(budget["used_usd"]), Decimal(budget["of_usd"])
-        cheapest = min(entry.estimate(1) for entry in operations().values() if entry.vendor == budget["vendor"])
+    for budget in spending.list_budgets(connection):
+        used, of = budget.used_usd, budget.of_usd
+        operations = vendor_rules().operations.values()
+        cheapest = min(operation.estimate(1) for operation in operations if operation.vendor == budget.vendor)
         exhausted = of - used < cheapest
         rows.append(
             {
-                "subject": f"{budget['vendor']} per {budget['budget']}",
+                "subject": f"{budget.vendor} per {budget.budget}",
                 "value": max(100 * used / of, Decimal(100 if exhausted else 0)),
                 "used": used,
                 "budget": of,
@@ -337,7 +390,7 @@ def _judge_open(
         return _change(_update(connection, alert, found, severity="critical"), "worse")
     if critical_only:
         return None
-    if now - alert["announced_at"] >= timedelta(hours=settings()["repeat_hours"][alert["severity"]]):
+    if now - alert["announced_at"] >= timedelta(hours=getattr(settings().repeat_hours, alert["severity"])):
         lowest = "warning" if "warning" in rule.levels else "critical"
         return _change(_update(connection, alert, found, severity=reached or lowest), "still")
     _update(connection, alert, found)
@@ -381,7 +434,7 @@ def _queue_messages(connection: Connection, changes: Sequence[Change], kind: str
         return
     changes = sorted(changes, key=lambda change: (_SEVERITIES.index(change.severity), change.rule, change.subject))
     lines: list[str] = []
-    room = settings()["characters_per_message"]
+    room = settings().characters_per_message
     for line in map(_line, changes):
         room -= len(line) + 1
         if lines and room < 0:
@@ -435,7 +488,7 @@ def firing(connection: Connection) -> list[Alert]:
 
 def summary(connection: Connection, until: datetime | None = None) -> Summary:
     """What happened in the last hour (or in the one that ends at ``until``), and how things stand now."""
-    return Summary(**sql.one(connection, _SUMMARY, until=until, minutes=settings()["summary"]["minutes"]))
+    return Summary(**sql.one(connection, _SUMMARY, until=until, minutes=settings().summary.minutes))
 
 
 _SUMMARY = """
@@ -485,6 +538,6 @@ def summary_lines(counts: Summary) -> list[str]:
 def _queue_summary(connection: Connection, until: datetime) -> None:
     counts = summary(connection, until)
     happened = any(value for name, value in asdict(counts).items() if name not in ("since", "until"))
-    if happened or settings()["summary"]["when_nothing_happened"]:
+    if happened or settings().summary.when_nothing_happened:
         title = f"summary {counts.since:%Y-%m-%d %H:%M} to {counts.until:%H:%M %Z}"
         _queue(connection, "summary", "info", title, summary_lines(counts))

@@ -7,20 +7,18 @@ A message is claimed, sent and recorded in three steps; who is killed between th
 """
 
 import logging
-import os
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import psycopg2
-from dotenv import load_dotenv
 from psycopg2.extensions import connection as Connection
 
 from barton_pipeline import error_log
+from barton_pipeline.config import Count, Positive, environment
 from barton_pipeline.errors import BartonError
 from barton_pipeline.postgres import sql
 from barton_pipeline.postgres.connection import transaction
@@ -38,12 +36,25 @@ class Channel:
     url: str = field(repr=False)
 
 
+@dataclass(frozen=True)
+class DeliverySettings:
+    """How messages are delivered (``delivery`` in ``alerts.yaml``).
+
+    ``seconds``: one tick spends at most this on sending. ``retry_seconds``: the wait after a failed attempt; it doubles
+    each time, up to ``retry_at_most_seconds``. ``give_up_minutes``: older messages are not sent any more.
+    """
+
+    seconds: Positive
+    retry_seconds: Positive
+    retry_at_most_seconds: Positive
+    give_up_minutes: Count
+
+
 def configured_channels() -> list[Channel]:
     """The channels of BARTON_ALERT_URLS, in its order."""
-    load_dotenv(Path.cwd() / ".env", override=False)
     seen: Counter[str] = Counter()
     found = []
-    for url in os.environ.get(VARIABLE, "").split():
+    for url in environment(VARIABLE).split():
         kind = _kind(url)
         seen[kind] += 1
         found.append(Channel(f"{kind}-{seen[kind]}", url))
@@ -127,20 +138,20 @@ def redact(text: str, url: str) -> str:
     return " ".join(text.split())[:500]
 
 
-def deliver(limits: dict[str, Any]) -> str:
+def deliver(settings: DeliverySettings) -> str:
     """Send what is pending and due, all channels side by side, for at most ``seconds``; in words what came of it.
 
     A channel gets its messages in their order: while one fails, later ones wait. A channel that does not answer in time
     holds up nobody; its thread ends by itself, and the message is tried again later. Failures are kept with the message.
     """
     with transaction() as connection:
-        _give_up(connection, limits["give_up_minutes"])
+        _give_up(connection, settings.give_up_minutes)
         waiting = sql.rows(connection, "SELECT DISTINCT channel FROM marketing.alert_messages WHERE state = 'pending'")
     names = {row["channel"] for row in waiting}
     outcome: Counter[str] = Counter()
-    deadline = time.monotonic() + limits["seconds"]
+    deadline = time.monotonic() + settings.seconds
     threads = [
-        threading.Thread(target=_drain, args=(channel, limits, deadline, outcome), daemon=True)
+        threading.Thread(target=_drain, args=(channel, settings, deadline, outcome), daemon=True)
         for channel in configured_channels()
         if channel.name in names
     ]
@@ -152,11 +163,11 @@ def deliver(limits: dict[str, Any]) -> str:
     return f"Messages: {outcome['sent']} sent, {outcome['failed']} failed, {slow} channel(s) did not answer in time."
 
 
-def _drain(channel: Channel, limits: dict[str, Any], deadline: float, outcome: Counter[str]) -> None:
+def _drain(channel: Channel, settings: DeliverySettings, deadline: float, outcome: Counter[str]) -> None:
     while time.monotonic() < deadline:
         try:
             with transaction() as connection:
-                message = _claim(connection, channel, limits)
+                message = _claim(connection, channel, settings)
             if message is None:
                 return
             problem = send(channel, message["title"], message["body"], message["severity"])
@@ -169,7 +180,7 @@ def _drain(channel: Channel, limits: dict[str, Any], deadline: float, outcome: C
             return
 
 
-def _claim(connection: Connection, channel: Channel, limits: dict[str, Any]) -> dict[str, Any] | None:
+def _claim(connection: Connection, channel: Channel, settings: DeliverySettings) -> dict[str, Any] | None:
     """The channel's oldest pending message if it is due; moves on when it is due next, before the attempt."""
     claimed = sql.rows(
         connection,
@@ -182,8 +193,8 @@ def _claim(connection: Connection, channel: Channel, limits: dict[str, Any]) -> 
         RETURNING id, title, body, severity
         """,
         channel=channel.name,
-        retry=limits["retry_seconds"],
-        most=limits["retry_at_most_seconds"],
+        retry=settings.retry_seconds,
+        most=settings.retry_at_most_seconds,
     )
     return claimed[0] if claimed else None
 

@@ -4,13 +4,14 @@ Deletes in chunks, oldest first, each in a transaction of its own: writers never
 done part of the work. Dagster's own runs are deleted by ``jobs.retention_job``. No dagster here.
 """
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline.config import load_yaml
+from barton_pipeline.config import Count, Whole, load
 
 # Table and what of it may go; each is walked along its index on created_at.
 OLD = {
@@ -22,10 +23,25 @@ OLD = {
 }
 
 
+@dataclass(frozen=True)
+class Limits:
+    """The numbers of ``retention.yaml``, which explains them."""
+
+    processed_events_days: Whole
+    resolved_errors_days: Whole
+    workflow_stats_days: Whole
+    alerts_days: Whole
+    alert_messages_days: Whole
+    dagster_runs_days: Whole
+    rows_per_transaction: Count
+    rows_at_most: Count
+    dagster_runs_at_most: Count
+
+
 @cache
-def limits() -> dict[str, int]:
-    """The numbers of ``retention.yaml``."""
-    return load_yaml(Path(__file__).with_name("retention.yaml"))
+def limits() -> Limits:
+    """The limits in force, read once per process."""
+    return load(Path(__file__).with_name("retention.yaml"), Limits)
 
 
 def count_old(connection: Connection) -> dict[str, int]:
@@ -55,7 +71,7 @@ def purge(connection: Connection) -> dict[str, int]:
 
 def _purge(connection: Connection, kind: str) -> int:
     deleted = 0
-    while deleted < limits()["rows_at_most"]:
+    while deleted < limits().rows_at_most:
         with connection, connection.cursor() as cursor:
             cursor.execute(_statement(kind), _parameters(kind))
             row = cursor.fetchone()
@@ -95,7 +111,7 @@ def _is_old(condition: str) -> str:
 
 def _parameters(kind: str) -> dict[str, Any]:
     return {
-        "days": limits()[f"{kind}_days"],
-        "chunk": limits()["rows_per_transaction"],
-        "most": limits()["rows_at_most"],
+        "days": getattr(limits(), f"{kind}_days"),
+        "chunk": limits().rows_per_transaction,
+        "most": limits().rows_at_most,
     }

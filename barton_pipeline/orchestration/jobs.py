@@ -45,10 +45,10 @@ def delete_old_history(context: dg.OpExecutionContext, database: Database) -> No
 def delete_old_runs(instance: dg.DagsterInstance) -> int:
     """Delete finished runs older than ``dagster_runs_days`` with their events, oldest first; how many."""
     limits = retention.limits()
-    before = datetime.now(UTC) - timedelta(days=limits["dagster_runs_days"])
+    before = datetime.now(UTC) - timedelta(days=limits.dagster_runs_days)
     old = instance.get_run_records(
         filters=dg.RunsFilter(statuses=list(FINISHED_STATUSES), created_before=before),
-        limit=limits["dagster_runs_at_most"],
+        limit=limits.dagster_runs_at_most,
         ascending=True,
     )
     for record in old:

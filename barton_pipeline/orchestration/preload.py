@@ -8,11 +8,11 @@ from barton_pipeline.companies import validation
 from barton_pipeline.contacts import enrichment, titles
 from barton_pipeline.queue import events
 from barton_pipeline.scoring import config
-from barton_pipeline.vendors import settings
+from barton_pipeline.vendors import registry
 
 titles.classify("Chief Executive Officer")
 checks.check_address("somebody@example.com")
 for read in (events.settings, validation.rules, enrichment.rules, verification.rules, config.rules):
     read()
-if settings.access("apify") is not None:
+if registry.access("apify") is not None:
     import apify_client  # noqa: F401

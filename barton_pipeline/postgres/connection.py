@@ -1,20 +1,18 @@
-"""Where Postgres is and how to reach it: URLs, connections, transactions, files under ``sql/``.
+"""Where Postgres is and how to reach it: URLs, connections, transactions.
 
-Not here: starting the embedded server (``embedded_postgres``), changing the schema (``migrations``).
+Not here: statements (``sql``), starting the embedded server (``embedded``), changing the schema (``migrations``).
 """
 
 import contextlib
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 import psycopg2
-from dotenv import load_dotenv
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
+from barton_pipeline.config import environment
 from barton_pipeline.errors import DatabaseError, InputError
 from barton_pipeline.postgres import embedded
 
@@ -44,8 +42,8 @@ def dagster_database_url() -> str:
 
 
 def _configured(variable: str) -> str | None:
-    load_dotenv(Path.cwd() / ".env", override=False)
-    value = os.environ.get(variable, "").strip()
+    """The URL that a variable holds, None when it is unset; InputError when it is no URL of a Postgres database."""
+    value = environment(variable)
     if not value:
         return None
     try:

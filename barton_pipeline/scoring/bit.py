@@ -22,8 +22,8 @@ def run(connection: Connection, import_batch_id: str, as_of: datetime | None = N
         "bit_scores_signals",
         batch=import_batch_id,
         types=signal_types(),
-        future_minutes=int(bit["future_tolerance_minutes"]),
-        earliest=bit["earliest"],
+        future_minutes=bit.future_tolerance_minutes,
+        earliest=bit.earliest,
     )
     selection.take_new_signals(connection, import_batch_id)
     selection.choose_batch(connection, import_batch_id, moment(as_of))
@@ -32,13 +32,13 @@ def run(connection: Connection, import_batch_id: str, as_of: datetime | None = N
 
 def signal_types() -> list[str]:
     """The types that have a weight; others are rejected."""
-    return [rule["signal_type"] for rule in [*rules().bit["signals"], *rules().bit["negative_signals"]]]
+    return list(rules().bit.labels())
 
 
 def store(connection: Connection) -> dict[str, Any]:
     """Score the chosen companies (``selection``) and keep what has changed; returns the counts."""
     score(connection)
-    return run_sql(connection, "bit_scores", version=rules().version, epsilon=rules().bit["history_epsilon"])
+    return run_sql(connection, "bit_scores", version=rules().version, epsilon=rules().bit.history_epsilon)
 
 
 def score(connection: Connection) -> None:

@@ -43,7 +43,7 @@ def drifted(connection: Connection, scorecard: models.Scores) -> dict[str, float
     for entry, share in zip(scorecard["bins"], found, strict=True):
         by_feature.setdefault(entry["feature"], []).append((entry["share"], share))
     indexes = {name: stability_index(*zip(*pairs, strict=True)) for name, pairs in by_feature.items()}
-    return {name: round(index, 3) for name, index in indexes.items() if index > rules().learning["drift_psi"]}
+    return {name: round(index, 3) for name, index in indexes.items() if index > rules().learning.drift_psi}
 
 
 def alarm() -> dict[str, float]:
@@ -59,7 +59,7 @@ def alarm() -> dict[str, float]:
                 connection,
                 "ple_drift",
                 f"Today's companies are not like those of the day model {model.version} was trained: {listed} (population "
-                f"stability index above {rules().learning['drift_psi']:g}). Its ranks and probabilities are less reliable: "
+                f"stability index above {rules().learning.drift_psi:g}). Its ranks and probabilities are less reliable: "
                 "train again (barton learn), or go back to the rubric (barton learn --retire).",
                 record_id=model.version,
                 details={"stability_index": found},

@@ -118,15 +118,13 @@ def explain(connection: Connection, company_id: str, as_of: datetime | None = No
         FROM marketing.company_master c, pg_temp.bit_now b, pg_temp.ple_now p WHERE c.company_unique_id = b.company_id
         """,
     )[0]
-    labels = {
-        rule["signal_type"]: rule["label"] for rule in [*rules().bit["signals"], *rules().bit["negative_signals"]]
-    }
+    labels = rules().bit.labels()
     return Explanation(
         company_id=row["company_unique_id"],
         company_name=row["company_name"],
         domain=row["domain"],
         as_of=row["as_of"],
-        rules_version=rules().version,
+        rules_version=str(rules().version),
         bit=Bit(
             row["bit"],
             tuple(

@@ -15,6 +15,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.model_selection import GroupKFold
 
 from barton_pipeline.errors import BartonError
+from barton_pipeline.scoring.config import Learning
 from barton_pipeline.scoring.drift import stability_index
 from barton_pipeline.scoring.scorecards import METHODS, Examples, Scorecard, assign, fit, is_words, make_bins
 
@@ -53,30 +54,30 @@ class Outcome:
     curves: dict[str, Any] = field(default_factory=dict)
 
 
-def learn(examples: Examples, rules: Mapping[str, Any], cut: float, champion: Scorecard | None = None) -> Outcome:
+def learn(examples: Examples, rules: Learning, cut: float, champion: Scorecard | None = None) -> Outcome:
     """Probe, test and fit; decide whether the result may take the place of ``champion`` (None: the rubric).
 
     Raises LeakFound for a feature that knows the outcome, and BartonError when shuffled labels can be predicted.
     """
     report: dict[str, Any] = summary(examples)
     n, positives = len(examples), int(examples.converted.sum())
-    if n < rules["least_examples"] or positives < rules["least_positives"]:
+    if n < rules.least_examples or positives < rules.least_positives:
         reason = (
-            f"The rubric stays: {n:,} judged leads with {positives:,} positives, and {rules['least_examples']:,} with "
-            f"{rules['least_positives']:,} are needed (learning in scoring.yaml)."
+            f"The rubric stays: {n:,} judged leads with {positives:,} positives, and {rules.least_examples:,} with "
+            f"{rules.least_positives:,} are needed (learning in scoring.yaml)."
         )
         return Outcome({**report, "decision": reason}, reason=reason)
     if findings := leaks(examples, rules):
         raise LeakFound(findings)
     report["shuffled_auc"] = shuffled_auc(examples, rules)
-    if abs(report["shuffled_auc"] - 0.5) > rules["permutation_tolerance"]:
+    if abs(report["shuffled_auc"] - 0.5) > rules.permutation_tolerance:
         raise BartonError(
             f"No model was built: with labels shuffled the AUC is {report['shuffled_auc']:.3f} instead of about 0.5, so the "
             "test itself leaks. Look for companies under several IDs."
         )
     blocks = rolling_blocks(examples, rules, champion)
     report["blocks"] = blocks
-    method = "boosting" if wins(blocks, "boosting", "logistic") >= rules["blocks_to_win"] else "logistic"
+    method = "boosting" if wins(blocks, "boosting", "logistic") >= rules.blocks_to_win else "logistic"
     held_out = out_of_fold(examples, method, rules)
     card = fit(examples, method, rules)
     report |= {
@@ -87,7 +88,7 @@ def learn(examples: Examples, rules: Mapping[str, Any], cut: float, champion: Sc
         "drift": drift_between_halves(examples, card),
     }
     incumbent = "champion" if champion else "rubric"
-    publish, reason = _decide(blocks, method, incumbent, rules["blocks_to_win"], examples)
+    publish, reason = _decide(blocks, method, incumbent, rules.blocks_to_win, examples)
     report["decision"] = reason
     return Outcome(report, publish, reason, method, card, {"p": held_out["p"], "converted": examples.converted})
 
@@ -106,32 +107,32 @@ def summary(examples: Examples) -> dict[str, Any]:
     return found
 
 
-def leaks(examples: Examples, rules: Mapping[str, Any]) -> dict[str, str]:
+def leaks(examples: Examples, rules: Learning) -> dict[str, str]:
     """Features that must not be learned from, with what was found: by name, by AUC of their own, by a word that decides."""
     found = {}
     for name in examples.features:
-        if name not in rules["cleared"] and (reason := _leak(name, examples, rules)):
+        if name not in rules.cleared and (reason := _leak(name, examples, rules)):
             found[name] = reason
     return found
 
 
-def _leak(name: str, examples: Examples, rules: Mapping[str, Any]) -> str:
+def _leak(name: str, examples: Examples, rules: Learning) -> str:
     values = examples.features[name]
     auc = feature_auc(values, examples)
-    if auc >= rules["leak_auc"]:
+    if auc >= rules.leak_auc:
         return f"alone it reaches an AUC of {auc:.2f}"
     words = " " + " ".join(re.findall("[a-z0-9]+", name.lower())) + " "
-    if late := [word for word in rules["never"] if f" {word} " in words]:
+    if late := [word for word in rules.never if f" {word} " in words]:
         return f"its name says it is written later or because of the score ({late[0]})"
     if not is_words(values):
         return ""
     base = examples.converted.mean()
     for word, rows in values.groupby(values).groups.items():
         rate = examples.converted[values.index.get_indexer(rows)].mean()
-        if len(rows) < rules["certain_share"] * len(examples):
+        if len(rows) < rules.certain_share * len(examples):
             continue
         for kind, expected, part in (("positive", base, rate), ("negative", 1 - base, 1 - rate)):
-            if len(rows) * expected >= LEAST_EXPECTED and part <= rules["certain_part"] * expected:
+            if len(rows) * expected >= LEAST_EXPECTED and part <= rules.certain_part * expected:
                 return f"of {len(rows):,} with {word!r} {part:.1%} are {kind}, {expected:.1%} of all"
     return ""
 
@@ -150,7 +151,7 @@ def feature_auc(values: pd.Series, examples: Examples) -> float:
     return max(auc, 1 - auc)
 
 
-def shuffled_auc(examples: Examples, rules: Mapping[str, Any]) -> float:
+def shuffled_auc(examples: Examples, rules: Learning) -> float:
     """Mean AUC of logistic models whose labels were shuffled: 0.5, unless the test itself leaks."""
     chance = np.random.default_rng(0)
     found = []
@@ -162,7 +163,7 @@ def shuffled_auc(examples: Examples, rules: Mapping[str, Any]) -> float:
     return round(float(np.mean(found)), 3)
 
 
-def out_of_fold(examples: Examples, method: str, rules: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def out_of_fold(examples: Examples, method: str, rules: Learning) -> dict[str, np.ndarray]:
     """Probability and score of each example by a model that has seen neither it nor its company."""
     p, score = np.empty(len(examples)), np.empty(len(examples))
     for train, test in GroupKFold(FOLDS).split(p, groups=examples.company):
@@ -172,7 +173,7 @@ def out_of_fold(examples: Examples, method: str, rules: Mapping[str, Any]) -> di
     return {"p": p, "score": score}
 
 
-def rolling_blocks(examples: Examples, rules: Mapping[str, Any], champion: Scorecard | None) -> list[dict[str, Any]]:
+def rolling_blocks(examples: Examples, rules: Learning, champion: Scorecard | None) -> list[dict[str, Any]]:
     """Blocks of equal size in time order, each tested on models of what was known when it began.
 
     Trained on attempts whose horizon had ended by then, of companies that are not in the block. The champion has seen older blocks:
@@ -181,9 +182,9 @@ def rolling_blocks(examples: Examples, rules: Mapping[str, Any], champion: Score
     if examples.as_of is None:
         return []
     order = np.argsort(examples.as_of, kind="stable")
-    horizon = np.timedelta64(int(rules["horizon_days"]), "D")
+    horizon = np.timedelta64(rules.horizon_days, "D")
     found = []
-    for number, rows in enumerate(np.array_split(order, rules["blocks"])[1:], 2):
+    for number, rows in enumerate(np.array_split(order, rules.blocks)[1:], 2):
         start = examples.as_of[rows].min()
         train = (examples.as_of + horizon <= start) & ~np.isin(examples.company, examples.company[rows])
         block: dict[str, Any] = {"block": number, "from": str(start), "trained_on": int(train.sum())}

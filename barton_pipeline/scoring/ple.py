@@ -24,8 +24,8 @@ def run(connection: Connection, import_batch_id: str, as_of: datetime | None = N
         "ple_scores_outcomes",
         batch=import_batch_id,
         types=list(OUTCOMES),
-        future_minutes=int(rules().bit["future_tolerance_minutes"]),
-        earliest=rules().bit["earliest"],
+        future_minutes=rules().bit.future_tolerance_minutes,
+        earliest=rules().bit.earliest,
     )
     selection.choose_batch(connection, import_batch_id, moment(as_of))
     bit.score(connection)
@@ -41,7 +41,7 @@ def store(connection: Connection) -> dict[str, Any]:
         "ple_scores",
         version=model.version if model else f"rubric-{rules().version}",
         method=model.method if model else "rubric",
-        epsilon=rules().ple["history_epsilon"],
+        epsilon=rules().ple.history_epsilon,
     )
     return {**counts, "method": model.method if model else "rubric (no model has been published: see ple_model)"}
 

@@ -16,6 +16,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 from threadpoolctl import threadpool_limits
 
+from barton_pipeline.scoring.config import Learning
+
 METHODS = ("logistic", "boosting")
 RANK_POINTS = 101
 CALIBRATION_FOLDS = 3
@@ -115,8 +117,8 @@ class Scorecard:
         return np.interp(self.logits(examples), self.rank_logits, self.ranks)
 
 
-def fit(examples: Examples, method: str, rules: Mapping[str, Any]) -> Scorecard:
-    """Learn points, calibration and ranks. ``rules`` is the ``learning`` part of scoring.yaml."""
+def fit(examples: Examples, method: str, rules: Learning) -> Scorecard:
+    """Learn points, calibration and ranks. ``method`` is one of METHODS."""
     # scikit-learn's threads wait for each other: on two busy cores one thread was 20 times as fast at 4,000 examples
     with threadpool_limits(1):
         card = _points(examples, method, rules)
@@ -177,10 +179,10 @@ def _by_feature(bins: Sequence[Bin]) -> dict[str, list[Bin]]:
     return found
 
 
-def _points(examples: Examples, method: str, rules: Mapping[str, Any]) -> Scorecard:
-    most = rules["bins"] if method == "logistic" else rules["boosting_bins"]
+def _points(examples: Examples, method: str, rules: Learning) -> Scorecard:
+    most = rules.bins if method == "logistic" else rules.boosting_bins
     bins = {
-        name: make_bins(name, examples.features[name], most, rules["least_share_of_bin"]) for name in examples.features
+        name: make_bins(name, examples.features[name], most, rules.least_share_of_bin) for name in examples.features
     }
     codes = {name: assign(examples.features[name], bins[name]) for name in bins}
     learn = _logistic if method == "logistic" else _boosting
@@ -202,7 +204,7 @@ _Learned = tuple[float, float, dict[str, np.ndarray]]
 
 
 def _logistic(
-    examples: Examples, bins: Mapping[str, list[Bin]], codes: Mapping[str, np.ndarray], rules: Any
+    examples: Examples, bins: Mapping[str, list[Bin]], codes: Mapping[str, np.ndarray], rules: Learning
 ) -> _Learned:
     """L2 pulls every bin to 0 but hardly the rubric's column: what the examples do not show, the rubric decides."""
     n = len(examples)
@@ -212,17 +214,17 @@ def _logistic(
     matrix = sparse.csr_matrix((np.ones(cells.size), (rows, cells.ravel())), shape=(n, starts[-1]))
     has_rubric = bool(len(examples.rubric.columns))
     if has_rubric:
-        rubric = examples.rubric.to_numpy().sum(axis=1, keepdims=True) * rules["rubric_freedom"]
+        rubric = examples.rubric.to_numpy().sum(axis=1, keepdims=True) * rules.rubric_freedom
         matrix = sparse.hstack([matrix, sparse.csr_matrix(rubric)], format="csr")
-    model = LogisticRegression(C=rules["regularisation"], max_iter=2000).fit(matrix, examples.converted)
+    model = LogisticRegression(C=rules.regularisation, max_iter=2000).fit(matrix, examples.converted)
     weights = model.coef_[0]
     points = {name: weights[start : start + len(bins[name])] for name, start in zip(bins, starts, strict=False)}
-    slope = weights[-1] * rules["rubric_freedom"] if has_rubric else 0.0
+    slope = weights[-1] * rules.rubric_freedom if has_rubric else 0.0
     return float(model.intercept_[0]), float(slope), points
 
 
 def _boosting(
-    examples: Examples, bins: Mapping[str, list[Bin]], codes: Mapping[str, np.ndarray], rules: Any
+    examples: Examples, bins: Mapping[str, list[Bin]], codes: Mapping[str, np.ndarray], rules: Learning
 ) -> _Learned:
     """Each tree sees one feature, so the sum of trees is a sum over features, and a feature's part is read off bin by bin."""
     names = list(bins)
@@ -232,15 +234,15 @@ def _boosting(
         missing = matrix[:, place] == len(bins[name]) - 1
         # a column that is missing throughout cannot be binned, and says nothing
         matrix[missing, place] = 0 if missing.all() else np.nan
-    settings = rules["boosting"]
+    settings = rules.boosting
     model = HistGradientBoostingClassifier(
         interaction_cst="no_interactions",
-        monotonic_cst=[rules["monotone"].get(name, 0) for name in names],
+        monotonic_cst=[rules.monotone.get(name, 0) for name in names],
         categorical_features=words,
-        max_iter=settings["iterations"],
-        learning_rate=settings["learning_rate"],
-        min_samples_leaf=settings["least_examples_in_leaf"],
-        l2_regularization=settings["l2"],
+        max_iter=settings.iterations,
+        learning_rate=settings.learning_rate,
+        min_samples_leaf=settings.least_examples_in_leaf,
+        l2_regularization=settings.l2,
         early_stopping=False,
         random_state=0,
     ).fit(matrix, examples.converted)
@@ -254,7 +256,7 @@ def _boosting(
     return base, 0.0, points
 
 
-def _calibration(examples: Examples, method: str, rules: Mapping[str, Any]) -> tuple[float, float]:
+def _calibration(examples: Examples, method: str, rules: Learning) -> tuple[float, float]:
     """Platt's sigmoid on log-odds of examples whose companies the points were not learned from: (slope, intercept)."""
     logits = np.empty(len(examples))
     for train, test in GroupKFold(CALIBRATION_FOLDS).split(logits, groups=examples.company):

@@ -24,12 +24,12 @@ def store(connection: Connection, import_batch_id: str | None) -> dict[str, Any]
     ``expected_precision`` is empty until a model has earned probabilities.
     """
     scoring = rules()
-    labels = [{key: rule[key] for key in ("signal_type", "label")} for rule in scoring.bit["signals"]]
+    labels = [{"signal_type": name, "label": rule.label} for name, rule in scoring.bit.signals.items()]
     return run_sql(
         connection,
         "sniper_targets",
         batch=import_batch_id,
         version=scoring.version,
         signal_labels=json.dumps(labels),
-        **scoring.targets,
+        **vars(scoring.targets),
     )

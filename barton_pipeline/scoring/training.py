@@ -44,7 +44,7 @@ def build(connection: Connection, moment: datetime | None = None) -> dict[str, A
     learning = rules().learning
     chosen = sql_path("scoring", "training_examples.sql").read_text(encoding="utf-8")
     features = sql_path("scoring", "features.sql").read_text(encoding="utf-8")
-    parameters = {name: learning[name] for name in ("horizon_days", "positive_outcomes", "most_examples")}
+    parameters = {name: getattr(learning, name) for name in ("horizon_days", "positive_outcomes", "most_examples")}
     with connection.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(chosen, {**parameters, "moment": moment or datetime.now(UTC)})
         counts = dict(cursor.fetchone() or {})
@@ -99,7 +99,7 @@ def learn(connection: Connection) -> tuple[str | None, "Outcome", str]:
     outcome = learning.learn(
         found,
         rules().learning,
-        rules().targets["ple_cut"],
+        rules().targets.ple_cut,
         Scorecard.from_dict(incumbent.scorecard) if incumbent else None,
     )
     if outcome.card is None or outcome.method is None:

@@ -1,5 +1,5 @@
--- The stages in run order, and for each type of event the first stage that it makes stale; as barton_pipeline.pipeline
--- has them. What is not listed here is deleted.
+-- The stages in run order, and for each type of event the first stage that it makes stale. Written by
+-- python -m tools.pipeline_stages from barton_pipeline/pipeline.py, never by hand. What is not listed here is deleted.
 
 -- Places are taken one by one, so the present ones make room first.
 UPDATE marketing.pipeline_stages SET position = -position;
@@ -16,33 +16,36 @@ VALUES
 ('sniper_targets', 9, 'intelligence')
 ON CONFLICT (stage) DO UPDATE SET position = excluded.position, phase = excluded.phase;
 
--- NULL: the event starts no run. A partial run by hand hands the rest over with 'continue_at_<stage>'.
+-- NULL: the event starts no run. A partial run by hand queues the rest with 'continue_at_<stage>'.
 DELETE FROM marketing.event_routes;
 INSERT INTO marketing.event_routes (event_type, entry_stage)
 VALUES
 ('company_created', 'raw_intake'),
 ('company_updated', 'raw_intake'),
+('continue_at_raw_intake', 'raw_intake'),
+('continue_at_validated_companies', 'validated_companies'),
+('continue_at_company_master', 'company_master'),
 ('company_promoted', 'company_slots'),
 ('company_master_updated', 'company_slots'),
+('continue_at_company_slots', 'company_slots'),
 ('slot_created', 'enriched_contacts'),
 ('contact_created', 'enriched_contacts'),
 ('contact_updated', 'enriched_contacts'),
+('continue_at_enriched_contacts', 'enriched_contacts'),
 ('slot_updated', 'verified_emails'),
+('continue_at_verified_emails', 'verified_emails'),
 ('signal_received', 'bit_scores'),
 ('signal_recorded', 'bit_scores'),
+('continue_at_bit_scores', 'bit_scores'),
 ('email_verified', 'ple_scores'),
 ('email_failed', 'ple_scores'),
 ('outcome_received', 'ple_scores'),
+('continue_at_ple_scores', 'ple_scores'),
+('continue_at_sniper_targets', 'sniper_targets'),
 ('message_sent', NULL),
 ('message_delivered', NULL),
 ('target_entered', NULL),
 ('target_left', NULL);
-INSERT INTO marketing.event_routes (event_type, entry_stage)
-SELECT
-    'continue_at_' || stage,
-    stage
-FROM marketing.pipeline_stages
-WHERE position > 0;
 
 -- A stage that is gone takes its records along only by a migration: the foreign key of batch_stages says so.
 DELETE FROM marketing.pipeline_stages WHERE position < 0;

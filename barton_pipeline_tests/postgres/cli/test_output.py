@@ -34,6 +34,8 @@ QUERIES = (
     ["targets", "--batch", USUAL],
     ["explain", "company1.com"],
     ["errors"],
+    ["errors", "--by-cause"],
+    ["audit"],
     ["plan", USUAL],
     ["vendors"],
     ["alerts"],
@@ -177,16 +179,16 @@ def test_commands_that_change_something_say_what_as_json(db, tmp_path) -> None:
         return json.loads(asked([*arguments, "--json"]).stdout)
 
     insert_companies(db, "B1", 1)
-    assert said("retry", "B1") == {"batch": "B1", "requeued_events": 0, "started_over": True}
+    assert said("retry", "B1") == {"batch": "B1", "requeued": 0, "started_over": True, "batches": []}
     assert said("migrate") == {"applied": [], "undone": []}
     number = db.value("SELECT marketing.log_pipeline_error('t', '1', 'boom')")
-    assert said("errors", "--resolve", str(number), "--notes", "done") == {"id": number, "notes": "done"}
+    assert said("errors", "--resolve", str(number), "--notes", "done") == {"ids": [number]}
     file = tmp_path / "all data.dump"
     kept = said("backup", str(file))
     assert kept == {"file": str(file), "tables": kept["tables"], "bytes": file.stat().st_size} and kept["tables"] > 30
     removed = said("remove", "--export", str(tmp_path / "again.dump"), "--yes")
     assert removed["tables"] == kept["tables"]
-    assert said("restore", str(file)) == {"file": str(file), "applied": []}
+    assert said("restore", str(file)) == {"file": str(file), "tables": kept["tables"], "applied": []}
     assert [path.split("/")[0] for path in said("migrate", "--down-to", "0", "--yes")["undone"]] != []
 
 

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 import dagster as dg
@@ -117,7 +118,9 @@ def test_each_rule_fires_at_its_threshold_and_not_below(db, seed, rule, subject,
 
 
 def test_every_rule_of_the_configuration_is_one_of_those_tested_and_measured() -> None:
-    assert set(alerts.settings()["rules"]) == {*alerts._MEASURES, "vendor_budget", "not_measured"} == set(alerts._WORDS)
+    assert (
+        set(vars(alerts.settings().rules)) == {*alerts._MEASURES, "vendor_budget", "not_measured"} == set(alerts._WORDS)
+    )
     for rule in alerts.rules().values():
         assert rule.over_at < min(rule.levels.values()), "an alert would be over while it fires"
 
@@ -184,7 +187,8 @@ def test_a_rule_that_cannot_be_judged_is_an_alert_and_the_others_go_on(db, monke
     assert judge(db, back) == [("over", *blind, "warning")], "what could not be measured was not over"
     with monkeypatch.context() as patch:
         patch.setitem(alerts._MEASURES, "queue_age", "SELECT 'event queue' AS subject, 0 AS value FROM pg_sleep(30)")
-        patch.setitem(alerts.settings(), "statement_seconds", 1)
+        hurried = replace(alerts.settings(), statement_seconds=1)
+        patch.setattr(alerts, "settings", lambda: hurried)
         alerts.watch()
     assert [alert.subject for alert in open_alerts(db) if alert.rule == "not_measured"] == ["queue_age"]
     monkeypatch.setattr(alerts, "_budgets", lambda _: 1 / 0)
@@ -214,9 +218,9 @@ def titles(receiver) -> list[str]:
 
 def test_the_alert_and_the_recovery_arrive(db, receiver) -> None:
     judge(db, event("1 minute", "failed", "B-7"), (ERROR, {**error("critical")[1], "batch": "B-7"}))
-    assert "1 sent" in channels.deliver(alerts.settings()["delivery"])
+    assert "1 sent" in channels.deliver(alerts.settings().delivery)
     judge(db, ("DELETE FROM marketing.pipeline_events", None))
-    assert "1 sent" in channels.deliver(alerts.settings()["delivery"])
+    assert "1 sent" in channels.deliver(alerts.settings().delivery)
     first, second = (json.loads(request.body) for request in receiver.requests)
     assert first["title"] == f"Barton ({db.name}) critical: 2 alerts" and first["type"] == "failure"
     assert first["message"].splitlines() == [

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from barton_pipeline.errors import DatabaseError
-from barton_pipeline.operations import rollbacks
 from barton_pipeline.postgres import migrations, schema_files
 from barton_pipeline_tests.builders import insert_companies, run_stages
 from barton_pipeline_tests.catalogue import catalogue
 from barton_pipeline_tests.conftest import PROJECT
+from barton_pipeline_tests.postgres.operations.test_operations import reverse
 
 DUMP = PROJECT / "barton_pipeline_tests" / "data" / "database_0.1.0.sql.gz"
 # Tables that say what version the schema has, and those that are loaded from the files of sql/data.
@@ -127,8 +127,8 @@ def test_rollbacks_in_force_stay_in_force(old) -> None:
     migrations.migrate(old.url)
     assert old.value("SELECT count(*) FROM pg_trigger WHERE tgname = 'bit_signals_insert_events'") == 0
     assert "pg_notify" not in old.value("SELECT prosrc FROM pg_proc WHERE proname = 'wake_listeners'")
-    rollbacks.reverse("silence")
-    rollbacks.reverse("trigger", "bit_signals_insert_events")
+    reverse("silence")
+    reverse("trigger", "bit_signals_insert_events")
     assert old.value("SELECT count(*) FROM pg_trigger WHERE tgname = 'bit_signals_insert_events'") == 1
 
 

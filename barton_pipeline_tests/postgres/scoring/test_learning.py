@@ -4,6 +4,7 @@ import json
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -85,7 +86,7 @@ def made(n: int = 600, seed: int = 3, **columns) -> Examples:
     )
 
 
-SMALL = {**RULES, "least_examples": 100, "least_positives": 20}
+SMALL = replace(RULES, least_examples=100, least_positives=20)
 
 
 def test_a_column_that_knows_the_outcome_stops_the_build() -> None:
@@ -102,7 +103,7 @@ def test_a_column_that_knows_the_outcome_stops_the_build() -> None:
     assert set(found) == {"stage_code", "verdict", "touches_all", "is_qualified"}
     assert "AUC of 1.00" in found["stage_code"] and "written later" in found["touches_all"]
     assert "0.0% are positive" in found["is_qualified"]
-    assert set(learning.leaks(leaked, {**SMALL, "cleared": ["verdict"]})) == set(found) - {"verdict"}
+    assert set(learning.leaks(leaked, replace(SMALL, cleared=["verdict"]))) == set(found) - {"verdict"}
 
 
 def test_labels_that_can_be_predicted_when_shuffled_stop_the_build(monkeypatch) -> None:
@@ -135,8 +136,9 @@ def test_a_block_is_tested_only_on_what_was_known_when_it_began_and_on_other_com
     blocks = learning.rolling_blocks(examples, SMALL, None)
     tested = [block for block in blocks if "logistic" in block]
     assert len(tested) >= 3
-    horizon = np.timedelta64(RULES["horizon_days"], "D")
-    order = np.array_split(np.argsort(examples.as_of, kind="stable"), RULES["blocks"])
+    assert examples.as_of is not None
+    horizon = np.timedelta64(RULES.horizon_days, "D")
+    order = np.array_split(np.argsort(examples.as_of, kind="stable"), RULES.blocks)
     for block, trained in zip(tested, seen[::2], strict=True):
         assert (trained.as_of + horizon <= np.datetime64(block["from"])).all()
         assert not set(trained.company) & set(examples.company[order[block["block"] - 1]])
@@ -220,11 +222,13 @@ def test_from_outcomes_to_a_published_model_that_scores_with_reasons_that_add_up
     with dg.instance_for_test() as instance:
         for _ in range(2):  # the second training finds nothing better
             assert defs.resolve_job_def("learning_job").execute_in_process(instance=instance).success
-        first, second = reversed(instance.fetch_materializations(dg.AssetKey("ple_model"), limit=2).records)
-    metadata = first.event_log_entry.asset_materialization.metadata
+        records = instance.fetch_materializations(dg.AssetKey("ple_model"), limit=2).records
+    trainings: list[Any] = [record.event_log_entry.asset_materialization for record in reversed(records)]
+    first, second = trainings
+    metadata = first.metadata
     assert metadata["published"].value is True and "data:image/png;base64," in metadata["reliability"].md_str
     assert "beats the rubric" in metadata["decision"].value and metadata["auc"].value > 0.65
-    assert second.event_log_entry.asset_materialization.metadata["published"].value is False
+    assert second.metadata["published"].value is False
     (version,) = db.query("SELECT version FROM marketing.ple_models WHERE status = 'champion'")[0]
 
     assert drift.alarm() == {}, "the companies are those of the training"
@@ -249,6 +253,7 @@ def test_from_outcomes_to_a_published_model_that_scores_with_reasons_that_add_up
     examples = built(db)
     with transaction(db.url) as connection, connection.cursor() as cursor:
         champion = models.champion(connection)
+        assert champion is not None
         training.build(connection)
         bit.score(connection)
         ple.score(connection, champion.scorecard)
@@ -291,7 +296,7 @@ def test_leadforge_through_our_tables_is_modest_and_its_planted_leaks_are_caught
     planted = {"current_stage", "is_sql", "total_touches_all"}
     found = learning.leaks(flat, RULES)
     assert set(found) == planted and "AUC of 1.00" in found["current_stage"]
-    assert set(learning.leaks(flat, {**RULES, "never": []})) == planted - {"total_touches_all"}
+    assert set(learning.leaks(flat, replace(RULES, never=[]))) == planted - {"total_touches_all"}
     honest = learning.out_of_fold(without(flat, sorted(planted)), "logistic", RULES)
     assert 0.58 < learning.quality(flat, honest["p"])["auc"] < 0.66
 
@@ -316,21 +321,22 @@ def test_attempts_too_young_or_already_positive_are_left_out_and_one_lead_counts
             ids[company], kind, lead, days_ago,
         )  # fmt: skip
 
-    outcome(0, "attempt", 200, "L1"), outcome(0, "meeting", 150, "L1")  # positive
-    outcome(0, "attempt", 190, "L1"), outcome(0, "attempt", 180, "L2")  # the same lead; another one, negative
-    outcome(1, "attempt", 30), outcome(1, "meeting", 10)  # too young, though positive already
-    outcome(2, "attempt", 200), outcome(2, "won", 201)  # was a customer before
-    outcome(3, "attempt", 200), outcome(3, "meeting", 100)  # after the horizon
-    outcome(4, "attempt", 200), outcome(4, "lost", 190)  # lost is not positive
+    outcome(0, "attempt", 200, "L1")
+    outcome(0, "meeting", 150, "L1")  # positive
+    outcome(0, "attempt", 190, "L1")  # the same lead
+    outcome(0, "attempt", 180, "L2")  # another lead, negative
+    outcome(1, "attempt", 30)
+    outcome(1, "meeting", 10)  # too young, though positive already
+    outcome(2, "attempt", 200)
+    outcome(2, "won", 201)  # was a customer before
+    outcome(3, "attempt", 200)
+    outcome(3, "meeting", 100)  # after the horizon
+    outcome(4, "attempt", 200)
+    outcome(4, "lost", 190)  # lost is not positive
     with transaction(db.url) as connection:
         counts = training.build(connection)
-    assert (
-        counts["attempts"],
-        counts["too_young"],
-        counts["already_positive"],
-        counts["examples"],
-        counts["positives"],
-    ) == (6, 1, 1, 4, 1)
+    wanted = {"attempts": 6, "too_young": 1, "already_positive": 1, "examples": 4, "positives": 1}
+    assert {name: counts[name] for name in wanted} == wanted
     assert db.query("SELECT company_id, converted FROM marketing.ple_training_examples ORDER BY as_of, company_id") == [
         (ids[0], True), (ids[3], False), (ids[4], False), (ids[0], False),
     ]  # fmt: skip

@@ -10,7 +10,6 @@ from barton_pipeline.addresses import patterns
 from barton_pipeline.addresses.checks import check_address
 from barton_pipeline.addresses.patterns import (
     OTHER,
-    PATTERNS,
     DomainPatterns,
     Example,
     guesses,
@@ -20,7 +19,8 @@ from barton_pipeline.addresses.patterns import (
     split_name,
 )
 
-RULES = patterns._RULES
+RULES = patterns.rules()
+PATTERNS = list(RULES.patterns)
 NOTHING = learn([])
 
 NAMES = st.one_of(
@@ -33,7 +33,7 @@ PEOPLE = st.tuples(NAMES, NAMES)
 LOCALS = st.sampled_from(["jdoe", "jane.doe", "al.li", "li", "bob", "j.doe", "rdoe", "jdoe2", "info", "x9"])
 EXAMPLES = st.lists(
     st.builds(
-        lambda person, local, status: Example(*person, f"{local}@acme.com", status),
+        lambda person, local, status: Example(person[0], person[1], f"{local}@acme.com", status),
         st.one_of(PEOPLE, st.sampled_from([("Jane", "Doe"), ("Al", "Li"), ("Robert", "Doe")])),
         LOCALS,
         st.sampled_from(["valid", "invalid", "risky", "unknown"]),
@@ -131,8 +131,8 @@ def test_any_text_can_be_split_and_spelt(full: str) -> None:
 
 
 def test_the_prior_is_a_distribution() -> None:
-    assert sum(RULES["patterns"].values()) + RULES["other"] == pytest.approx(1)
-    assert list(RULES["patterns"].values()) == sorted(RULES["patterns"].values(), reverse=True)
+    assert sum(RULES.patterns.values()) + RULES.other == pytest.approx(1)
+    assert list(RULES.patterns.values()) == sorted(RULES.patterns.values(), reverse=True)
 
 
 def test_a_known_address_names_its_patterns() -> None:
@@ -257,7 +257,7 @@ def test_guesses_are_well_formed_distinct_ranked_and_no_more_than_certain(
     assert found == everything[:limit]
     assert len({guess.email for guess in everything}) == len(everything)
     assert not {guess.email for guess in everything} & learned.known
-    assert sum(guess.probability for guess in everything) <= RULES["has_address"] + 1e-9
+    assert sum(guess.probability for guess in everything) <= RULES.has_address + 1e-9
     ranks = [round(guess.probability, 9) for guess in everything]
     assert ranks == sorted(ranks, reverse=True)
     for guess in everything:
@@ -309,7 +309,7 @@ SPELT_AS_LISTED = 0.9
 
 def _company(chance: random.Random) -> tuple[tuple[str, str], str, list[Example]]:
     """Somebody, their address, and 1 to 5 colleagues with theirs: one pattern, in one of ten cases in an unusual spelling."""
-    pattern = chance.choices(PATTERNS, list(RULES["patterns"].values()))[0]
+    pattern = chance.choices(PATTERNS, list(RULES.patterns.values()))[0]
     everybody = chance.sample([(first, last) for first in FIRSTS for last in LASTS], chance.randint(2, 6))
 
     def given_address(person: tuple[str, str]) -> str:

@@ -41,7 +41,7 @@ TEXTS = [
     "",
     None,
 ]
-COMMON = {Kind.KEY: USUAL_KEYS, Kind.MOMENT: [NOW, None], Kind.TEXT: TEXTS}
+COMMON: dict[Kind, list[Any]] = {Kind.KEY: USUAL_KEYS, Kind.MOMENT: [NOW, None], Kind.TEXT: TEXTS}
 DATA: dict[str, dict[Kind, list[Any]]] = {
     "usual": {
         **COMMON,
