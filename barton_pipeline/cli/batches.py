@@ -1,6 +1,5 @@
 """Commands about batches: run, status, backfill, retry, undo."""
 
-from dataclasses import dataclass
 from functools import partial
 
 import click
@@ -70,15 +69,6 @@ REASONS = Table(
     ),
 )
 UNDONE = Table("Undone", (Column("place", "place", importance=Importance.HIGH), Column("n", "rows", Kind.NUMBER)))
-
-
-@dataclass(frozen=True)
-class Retried:
-    """What ``barton retry`` did; ``batch`` is None for all. ``started_over`` when there were no dead letters to requeue."""
-
-    batch: str | None
-    requeued_events: int
-    started_over: bool
 
 
 @click.command()

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 import requests
@@ -66,7 +65,7 @@ class Demo:
     batch: str
     report: BatchReport
     targets: tuple[Target, ...]
-    costs: Any
+    costs: spending.Yield
     dagster_url: str
 
 

@@ -80,7 +80,7 @@ _JOINERS = "\u200c\u200d"
 _ACTS = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 # A command to type stays in one line: its words are glued before the text is folded.
 _COMMAND = re.compile(
-    r"\b(?:barton|dagster|psql)(?: [a-z][a-z-]*)?(?: (?:--?[a-z][a-z-]*|[A-Z0-9/]\S*))+|\bbarton [a-z-]+"
+    r"\b(?:barton|dagster|psql)(?: [a-z][a-z-]*)?(?: (?:--?[a-z][a-z-]*|[A-Z0-9/]\S*))+|\b(?:barton|dagster) [a-z-]+"
 )
 _GLUE = "\ue000"  # a private character one cell wide
 

@@ -20,9 +20,9 @@ from barton_pipeline.cli.printing import (
     print_json,
     print_table,
     say,
-    value_of,
 )
 from barton_pipeline.postgres.connection import transaction
+from barton_pipeline.reports import spending
 from barton_pipeline.reports.batches import check_known_batch
 from barton_pipeline.vendors.registry import VENDORS
 
@@ -101,8 +101,6 @@ def plan(batch: str, json_output: bool) -> None:
 
     You see what that may cost; nothing is bought.
     """
-    from barton_pipeline.reports import spending
-
     with transaction() as connection:
         check_known_batch(connection, check_batch_key(batch))
         lines = spending.plan(connection, batch)
@@ -128,7 +126,6 @@ def vendors(
     With --off and --on you stop asking a vendor, and ask it again.
     """
     from barton_pipeline.actions.vendors import switch_vendor
-    from barton_pipeline.reports import spending
 
     for vendor, enabled in ((turn_off, False), (turn_on, True)):
         if vendor:
@@ -152,17 +149,14 @@ def vendors(
         print_table(HOLDS, found["waiting"], aside=True)
 
 
-def print_yield(costs: Any) -> None:
-    """What the money brought, a line each; ``costs`` are ``spending.measure_yield``."""
+def print_yield(costs: spending.Yield) -> None:
+    """What the money brought, a line each."""
     rows = [
-        Brought(name, value_of(costs, field), value_of(costs, usd_each))
-        for name, field, usd_each in (
-            ("filled slots", "filled_slots", "usd_per_filled_slot"),
-            ("verified addresses", "verified_addresses", "usd_per_verified_address"),
-            ("targets", "targets", "usd_per_target"),
-        )
+        Brought("filled slots", costs.filled_slots, costs.usd_per_filled_slot),
+        Brought("verified addresses", costs.verified_addresses, costs.usd_per_verified_address),
+        Brought("targets", costs.targets, costs.usd_per_target),
     ]
-    print_table(YIELD, rows, aside=True, title=f"What {money(value_of(costs, 'spent_usd'))} brought")
+    print_table(YIELD, rows, aside=True, title=f"What {money(costs.spent_usd)} brought")
 
 
 @click.command()

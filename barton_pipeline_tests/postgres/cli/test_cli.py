@@ -11,10 +11,16 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+from click import Option
+from click.testing import CliRunner
 
+from barton_pipeline.cli.main import barton as group
 from barton_pipeline.reports.targets import Target, write_csv
 from barton_pipeline_tests.builders import insert_companies, run_stages
 from barton_pipeline_tests.conftest import PROJECT
+
+# They serve until they are stopped, and have no result.
+SERVERS = {"receive-signals", "sandbox"}
 
 
 def barton(*arguments: str, cwd: Path = PROJECT, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -22,24 +28,28 @@ def barton(*arguments: str, cwd: Path = PROJECT, **environment: str) -> subproce
                           capture_output=True, timeout=120, env={**os.environ, "COLUMNS": "200", **environment})  # fmt: skip
 
 
-def test_every_command_has_help() -> None:
-    help_text = barton("--help").stdout
-    for command in (
-        "demo",
-        "load",
-        "run",
-        "status",
-        "targets",
-        "errors",
-        "retry",
-        "unmatch",
-        "listen",
-        "migrate",
-        "doctor",
-        "stop",
-    ):
-        assert command in help_text
-        assert barton(command, "--help").returncode == 0
+def test_the_help_lists_every_command_in_a_whole_sentence_at_80_columns() -> None:
+    lines = barton("--help", COLUMNS="80").stdout.splitlines()
+    assert [line for line in lines if len(line) > 80] == []
+    listed = {line.split()[0]: line for line in lines[lines.index("Commands:") + 1 :]}
+    assert listed.keys() == group.commands.keys()
+    assert [line for line in listed.values() if not line.endswith((".", ")")) or line.endswith("...")] == []
+
+
+@pytest.mark.parametrize("name", group.commands)
+def test_every_command_has_help(name: str) -> None:
+    result = CliRunner().invoke(group, [name, "--help"], terminal_width=80)
+    assert result.exit_code == 0
+    assert [line for line in result.output.splitlines() if len(line) > 80] == []
+    undescribed = [
+        option.name for option in group.commands[name].params if isinstance(option, Option) and not option.help
+    ]
+    assert undescribed == []
+
+
+@pytest.mark.parametrize("name", sorted(group.commands.keys() - SERVERS))
+def test_every_command_prints_json(name: str) -> None:
+    assert "--json" in [option for parameter in group.commands[name].params for option in parameter.opts]
 
 
 @pytest.mark.parametrize("command", ["status", "targets", "errors", "retry B1", "unmatch 1"])
