@@ -9,7 +9,7 @@ import warnings
 import click
 import psycopg2
 
-from barton_pipeline.cli import batches, demo, intake, operations, people, system, targets, vendors
+from barton_pipeline.cli import batches, demo, init, intake, operations, people, system, targets, vendors
 from barton_pipeline.errors import BartonError
 
 SCHEMA_MISSING = (
@@ -67,6 +67,7 @@ def barton() -> None:
 
 
 for command in (
+    init.init,
     demo.demo,
     intake.load,
     intake.receive_signals,
