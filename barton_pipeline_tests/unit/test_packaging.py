@@ -75,4 +75,4 @@ def test_an_installed_package_reads_its_own_files_and_misses_them(built: Path, t
     (site / "barton_pipeline" / "sql").rename(tmp_path / "lost")
     migrate = python(site, "-m", "barton_pipeline.cli.main", "migrate", cwd=tmp_path)
     assert (migrate.returncode, migrate.stdout) == (1, "")
-    assert "this installation of Barton Pipeline is incomplete" in migrate.stderr
+    assert "This installation is incomplete: there is no migration" in migrate.stderr
