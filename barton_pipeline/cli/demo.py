@@ -38,7 +38,7 @@ from barton_pipeline.vendors.settings import SANDBOX
 
 SAMPLES = SHIPPED / "samples"
 FIRST_PORT = 3000
-START_SECONDS = 120
+START_SECONDS = 300
 STOP_SECONDS = 60
 
 
