@@ -1,4 +1,5 @@
 """Settings: a YAML file beside its module becomes a frozen dataclass, and every environment variable has its place here.
+So have the folders: where the files are that ship with the package, and whether we are in a project's folder.
 
 Rules, weights, caps and thresholds are data. A key that nobody reads, one that is missing, or a value of the wrong kind is an
 error that names the file and the key, when the file is read and not in the middle of the work.
@@ -24,6 +25,11 @@ from barton_pipeline.errors import InputError
 # libyaml where PyYAML was built with it: the parser written in Python takes a third of a second of every run.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Settings = TypeVar("Settings")
+
+_PACKAGE = Path(__file__).parent
+# Where sql/, samples/, dagster.yaml and workspace.yaml are: inside the installed package, beside it in a checkout.
+# Inside is looked at first, so that an installed package is not taken in by what somebody else put beside it.
+SHIPPED = _PACKAGE if (_PACKAGE / "sql").is_dir() else _PACKAGE.parent
 
 # Every environment variable that Barton Pipeline reads, in the environment or in a .env file of the working directory.
 VARIABLES = {
@@ -52,6 +58,15 @@ def environment(name: str) -> str:
 def _read_dotenv(path: Path) -> None:
     # into the environment, so that the processes we start have it too
     load_dotenv(path, override=False)
+
+
+def require_project() -> None:
+    """Raises InputError outside a project's folder, which is one with a dagster.yaml, unless DAGSTER_HOME names another."""
+    if not (environment("DAGSTER_HOME") or Path("dagster.yaml").is_file()):
+        raise InputError(
+            f"This folder is not a Barton project (no dagster.yaml in {Path.cwd()}). "
+            "Run: barton init . , or change into your project's folder."
+        )
 
 
 @dataclass(frozen=True)
