@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Literal
 
 from barton_pipeline.config import environment
 from barton_pipeline.errors import BartonError
@@ -21,10 +22,10 @@ FREE_DISK_GB = 1.0
 
 @dataclass(frozen=True)
 class Finding:
-    """One check: ``state`` is ok, warning or error; ``remedy`` says what to do when it is not ok."""
+    """One check; ``remedy`` says what to do when ``state`` is not ok."""
 
     name: str
-    state: str
+    state: Literal["ok", "warning", "error"]
     found: str
     remedy: str = ""
 
@@ -141,7 +142,7 @@ def _queue(name: str) -> Finding:
         f"notification queue {row['usage']:.0%} full"
     )
     if row["failed"]:
-        return Finding(name, "warning", found, "barton errors; fix the cause; barton retry BATCH")
+        return Finding(name, "warning", found, "See barton errors, fix the cause, then run barton retry BATCH")
     if row["age"] > 600:
         return Finding(
             name,
@@ -160,7 +161,9 @@ def _rollbacks(name: str) -> Finding:
     listed = ", ".join(
         f"{row['action']} {row['target']}".strip() + f" since {row['started_at']:%Y-%m-%d %H:%M}" for row in found
     )
-    return Finding(name, "warning", f"in force: {listed}", "When the cause is fixed: barton rollback ACTION --undo")
+    return Finding(
+        name, "warning", f"in force: {listed}", "When you have fixed the cause, run barton rollback ACTION --undo"
+    )
 
 
 def _alerts(name: str) -> Finding:
@@ -169,7 +172,7 @@ def _alerts(name: str) -> Finding:
         return Finding(
             name,
             "warning",
-            "no channels: nobody is told",
+            "no channels: you will not be told of alerts",
             f"Set {channels.VARIABLE} (docs/alerts.md).",
         )
     if wrong := [channel.name for channel in found if not channels.understood(channel)]:
@@ -203,8 +206,10 @@ def _dagster(name: str) -> Finding:
 
 def _disk(name: str) -> Finding:
     free = shutil.disk_usage(Path.cwd()).free / 1e9
-    state = "ok" if free > FREE_DISK_GB else "error"
-    return Finding(name, state, f"{free:.1f} GB free here", "" if state == "ok" else "Free some disk space.")
+    enough = free > FREE_DISK_GB
+    return Finding(
+        name, "ok" if enough else "error", f"{free:.1f} GB free here", "" if enough else "Free some disk space."
+    )
 
 
 def _dns(name: str) -> Finding:

@@ -4,6 +4,7 @@ Belongs here: matching of names, recognising the source and the kind of file. No
 """
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as ReadOnlyDict
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -152,13 +153,20 @@ def recognise_source(header: Sequence[str]) -> str:
     return "plain"
 
 
-def map_columns(header: Sequence[str], kind: str) -> Mapping:
-    """Give each field of kind its columns. Raises InputError when one that kind needs is missing."""
+def map_columns(header: Sequence[str], kind: str, given: ReadOnlyDict[str, str] | None = None) -> Mapping:
+    """Give each field of kind its columns.
+
+    ``given`` names the column of single fields, as the header has it; such a field takes that column only, or none when the name
+    is empty, and no other field gets the column. Raises InputError when a column that kind needs is missing, and for a field or
+    column in ``given`` that there is not.
+    """
     check_kind(kind)
     source = recognise_source(header)
+    chosen = _chosen(header, kind, given or {})
     by_key: dict[str, list[int]] = {}
     for index, key in enumerate(_keys(header)):
-        by_key.setdefault(key, []).append(index)
+        if index not in chosen.values():
+            by_key.setdefault(key, []).append(index)
     by_key.pop("", None)
 
     known = columns()
@@ -166,17 +174,46 @@ def map_columns(header: Sequence[str], kind: str) -> Mapping:
     fields = known.kinds.fields(kind)
     claimed: dict[str, tuple[int, ...]] = {}
     for name, names in special.items():
-        _claim(claimed, name, names, by_key)
+        if name not in chosen:
+            _claim(claimed, name, names, by_key)
     for name, entry in fields.items():
-        _claim(claimed, name, entry.names, by_key)
+        if name not in chosen:
+            _claim(claimed, name, entry.names, by_key)
     for name, entry in fields.items():
-        if name not in claimed:
+        if name not in claimed and name not in chosen:
             found = [fallback for fallback in entry.fallback if name_key(fallback) in by_key]
             _claim(claimed, name, found[:1], by_key)
 
+    claimed |= {name: (index,) for name, index in chosen.items() if index is not None}
     mapping = Mapping(kind, source, tuple(header), {name: claimed[name] for name in fields if name in claimed})
     _require(mapping)
     return mapping
+
+
+def _chosen(header: Sequence[str], kind: str, given: ReadOnlyDict[str, str]) -> dict[str, int | None]:
+    """The index of the column that each field was given, None for no column."""
+    chosen: dict[str, int | None] = {}
+    for name, column in given.items():
+        if name not in columns().kinds.fields(kind):
+            raise InputError(f"{name!r} is not a field of {kind}; they are: {', '.join(columns().kinds.fields(kind))}.")
+        index = _find_column(header, column) if column else None
+        if index is not None and index in chosen.values():
+            raise InputError(f"Column {header[index]!r} is given to two fields; a column feeds one.")
+        chosen[name] = index
+    return chosen
+
+
+def _find_column(header: Sequence[str], name: str) -> int:
+    """The column so named, exactly or else without case, spaces and punctuation. Raises InputError unless it is one."""
+    if name in header:
+        return header.index(name)
+    found = [index for index, other in enumerate(header) if name_key(other) == name_key(name)]
+    if len(found) != 1:
+        seen = ", ".join(repr(other[:60]) for other in header[:60])
+        raise InputError(
+            f"The file has {'several columns' if found else 'no column'} {name!r}. Its columns are {seen}."
+        )
+    return found[0]
 
 
 def check_kind(kind: str) -> str:

@@ -7,7 +7,7 @@ A message is written in the transaction that changes the alert, so that neither 
 import contextlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -57,7 +57,7 @@ _WORDS = {
     "({value:.1f} %). Look: barton errors",
     "queue_age": "the oldest of {pending} pending events waits for {value:.0f} minutes. Look: barton status, barton doctor",
     "stage_seconds": "{subject} took {value:.0f} s on average over {total_runs} execution(s) of the last hour. Look: barton status",
-    "dead_letters": "{value:.0f} event(s) of {subject} were given up. Fix the cause (barton errors), then: barton retry BATCH",
+    "dead_letters": "{value:.0f} event(s) of {subject} were given up. Fix the cause (barton errors), then run: barton retry BATCH",
     "vendor_budget": "{subject}: ${used:.2f} of ${budget:.2f} used{exhausted}. Look: barton vendors",
     "critical_errors": "{value:.0f} open critical error(s) {subject}. Look: barton errors; close with --resolve",
     "not_measured": "the rule {subject} could not be judged ({reason}). Look: barton doctor",
@@ -169,6 +169,49 @@ class AlertSettings:
     delivery: channels.DeliverySettings
 
 
+@dataclass(frozen=True)
+class Alert:
+    """What fires now. ``value`` is in the unit of the rule, ``detail`` says it in words.
+
+    ``id``, ``since``, ``announced_at`` and ``checked_at`` are None for what the next full round will open.
+    ``delivered_to`` and ``pending_for`` are names of channels.
+    """
+
+    id: int | None
+    rule: str
+    subject: str
+    severity: str
+    value: float
+    detail: str
+    since: datetime | None
+    announced_at: datetime | None
+    checked_at: datetime | None
+    delivered_to: tuple[str, ...]
+    pending_for: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What happened from ``since`` until ``until``; the five last fields are how things stand now."""
+
+    since: datetime
+    until: datetime
+    batches: int
+    stage_executions: int
+    failed_executions: int
+    new_companies: int
+    slots_filled: int
+    addresses_verified: int
+    new_targets: int
+    errors: int
+    critical_errors: int
+    spent_usd: Decimal
+    pending_events: int
+    oldest_pending_minutes: Decimal
+    dead_letters: int
+    alerts_firing: int
+
+
 @cache
 def settings() -> AlertSettings:
     """The settings in force, read once per process."""
@@ -269,7 +312,7 @@ def measure(connection: Connection) -> dict[tuple[str, str], Measurement]:
     found: dict[tuple[str, str], Measurement] = {}
     for name in [*_MEASURES, "vendor_budget"]:
         try:
-            with _savepoint(connection):
+            with sql.savepoint(connection):
                 rows = _rows(connection, name)
         except (psycopg2.Error, ArithmeticError) as error:
             reason = (isinstance(error, psycopg2.Error) and error.diag.message_primary) or type(error).__name__
@@ -280,18 +323,6 @@ def measure(connection: Connection) -> dict[tuple[str, str], Measurement]:
             if key not in found or found[key].value < row["value"]:
                 found[key] = Measurement(row["value"], row.get("opens", True), _WORDS[name].format(**row))
     return found
-
-
-@contextlib.contextmanager
-def _savepoint(connection: Connection) -> Iterator[None]:
-    with connection.cursor() as cursor:
-        cursor.execute("SAVEPOINT alert_rule")
-        try:
-            yield
-        except Exception:
-            cursor.execute("ROLLBACK TO SAVEPOINT alert_rule")
-            raise
-        cursor.execute("RELEASE SAVEPOINT alert_rule")
 
 
 def _rows(connection: Connection, name: str) -> list[dict[str, Any]]:
@@ -441,27 +472,23 @@ def _queue(
             )
 
 
-def firing(connection: Connection) -> list[dict[str, Any]]:
+def firing(connection: Connection) -> list[Alert]:
     """What fires now, worst first: open alerts with the channels that know, and what the next full round will open."""
-    rows = sql.rows(connection, "SELECT * FROM marketing.v_alerts")
-    known = {(row["rule"], row["subject"]) for row in rows}
+    alerts = [
+        Alert(**{**row, "delivered_to": tuple(row["delivered_to"]), "pending_for": tuple(row["pending_for"])})
+        for row in sql.rows(connection, "SELECT * FROM marketing.v_alerts")
+    ]
+    known = {(alert.rule, alert.subject) for alert in alerts}
     for (name, subject), found in measure(connection).items():
         severity = rules()[name].severity(found.value) if found.opens else None
         if severity and (name, subject) not in known:
-            rows.append(
-                {
-                    "id": None, "rule": name, "subject": subject, "severity": severity, "value": found.value,
-                    "detail": found.detail, "since": None, "announced_at": None, "checked_at": None,
-                    "delivered_to": [], "pending_for": [],
-                }
-            )  # fmt: skip
-    return sorted(rows, key=lambda row: _SEVERITIES.index(row["severity"]))
+            alerts.append(Alert(None, name, subject, severity, found.value, found.detail, None, None, None, (), ()))
+    return sorted(alerts, key=lambda alert: _SEVERITIES.index(alert.severity))
 
 
-def summary(connection: Connection, until: datetime | None = None) -> dict[str, Any]:
+def summary(connection: Connection, until: datetime | None = None) -> Summary:
     """What happened in the last hour (or in the one that ends at ``until``), and how things stand now."""
-    (counts,) = sql.rows(connection, _SUMMARY, until=until, minutes=settings().summary.minutes)
-    return counts
+    return Summary(**sql.one(connection, _SUMMARY, until=until, minutes=settings().summary.minutes))
 
 
 _SUMMARY = """
@@ -496,25 +523,21 @@ _SUMMARY = """
 """
 
 
-def summary_lines(counts: dict[str, Any]) -> list[str]:
+def summary_lines(counts: Summary) -> list[str]:
     """The summary in words, a line each."""
     return [
-        "{batches} batch(es) worked on, {stage_executions} stage executions, {failed_executions} failed".format(
-            **counts
-        ),
-        "{new_companies} new companies, {slots_filled} slots filled, {addresses_verified} addresses verified, "
-        "{new_targets} new targets".format(**counts),
-        "{errors} errors ({critical_errors} critical), ${spent_usd:.2f} spent or reserved with vendors".format(
-            **counts
-        ),
-        "now: {pending_events} events pending (oldest {oldest_pending_minutes} min), {dead_letters} dead letters, "
-        "{alerts_firing} alerts firing".format(**counts),
+        f"{counts.batches} batch(es) worked on, {counts.stage_executions} stage executions, {counts.failed_executions} failed",
+        f"{counts.new_companies} new companies, {counts.slots_filled} slots filled, {counts.addresses_verified} addresses "
+        f"verified, {counts.new_targets} new targets",
+        f"{counts.errors} errors ({counts.critical_errors} critical), ${counts.spent_usd:.2f} spent or reserved with vendors",
+        f"now: {counts.pending_events} events pending (oldest {counts.oldest_pending_minutes} min), {counts.dead_letters} dead "
+        f"letters, {counts.alerts_firing} alerts firing",
     ]
 
 
 def _queue_summary(connection: Connection, until: datetime) -> None:
     counts = summary(connection, until)
-    happened = any(value for name, value in counts.items() if name not in ("since", "until"))
+    happened = any(value for name, value in asdict(counts).items() if name not in ("since", "until"))
     if happened or settings().summary.when_nothing_happened:
-        title = f"summary {counts['since']:%Y-%m-%d %H:%M} to {counts['until']:%H:%M %Z}"
+        title = f"summary {counts.since:%Y-%m-%d %H:%M} to {counts.until:%H:%M %Z}"
         _queue(connection, "summary", "info", title, summary_lines(counts))

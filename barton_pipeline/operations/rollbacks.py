@@ -1,7 +1,7 @@
-"""What an operator switches off, takes back and undoes: the five rollbacks, undoing a batch, backup and restore.
+"""What an operator switches off and takes back: the rollbacks of the event path.
 
-Belongs here: carrying them out and telling what is in force. The statements are ``sql/ops`` (also for psql) and the functions of
-``sql/objects/functions/rollbacks.sql``; docs/operations/rollbacks.md says when to use which.
+Belongs here: carrying them out in the caller's transaction, and telling what is in force. The statements are ``sql/ops`` (also
+for psql) and the functions of ``sql/objects/functions/rollbacks.sql``; docs/operations/rollbacks.md says when to use which.
 """
 
 import re
@@ -13,7 +13,6 @@ from psycopg2.extensions import connection as Connection
 
 from barton_pipeline.errors import BartonError, InputError
 from barton_pipeline.postgres import migrations, sql
-from barton_pipeline.postgres.connection import transaction
 
 ROLLBACKS = {
     "silence": "silence_notifications",
@@ -38,25 +37,27 @@ def is_in_force(connection: Connection, action: str) -> bool:
     return any(operation["action"] == action for operation in in_force(connection))
 
 
-def roll_back(action: str, target: str = "") -> None:
+def roll_back(connection: Connection, action: str, target: str = "") -> None:
     """Put a rollback in force. ``target`` is the trigger for ``trigger``.
 
     Raises InputError for an unknown trigger or a rollback that is in force already, BartonError without the owner's rights.
     """
     _check(action, target)
-    execute_file(f"{ROLLBACKS[action]}.sql", target)
+    execute_file(connection, f"{ROLLBACKS[action]}.sql", target)
 
 
-def reverse(action: str, target: str = "") -> int | None:
+def reverse(connection: Connection, action: str, target: str = "") -> int | None:
     """Take a rollback back; returns how many batches were queued to catch up (None: nothing had to be).
 
     Raises InputError when it is not in force.
     """
     _check(action, target)
-    return execute_file(f"{ROLLBACKS[action]}.undo.sql", target)
+    return execute_file(connection, f"{ROLLBACKS[action]}.undo.sql", target)
 
 
 def _check(action: str, target: str) -> None:
+    if action not in ROLLBACKS:
+        raise InputError(f"{action!r} is not a rollback; they are: {', '.join(ROLLBACKS)}.")
     if action == "trigger" and target not in event_triggers():
         raise InputError(
             f"{target or 'Nothing'} is not a trigger that raises events; they are: {', '.join(event_triggers())}."
@@ -72,7 +73,7 @@ def event_triggers() -> list[str]:
     )
 
 
-def execute_file(file: str, target: str) -> int | None:
+def execute_file(connection: Connection, file: str, target: str) -> int | None:
     """Run a file of sql/ops as psql would; the number its last statement returns, if it does."""
     path = sql.sql_path("ops", file)
     statements = path.read_text(encoding="utf-8")
@@ -81,14 +82,17 @@ def execute_file(file: str, target: str) -> int | None:
         statements = statements.replace(":'trigger'", f"'{target}'").replace(':"trigger"', f'"{target}"')
         statements = statements.replace(":place", place)
     return _run(
-        re.sub(r"^\\ir (\S+)$", lambda line: (path.parent / line[1]).read_text("utf-8"), statements, flags=re.MULTILINE)
+        connection,
+        re.sub(
+            r"^\\ir (\S+)$", lambda line: (path.parent / line[1]).read_text("utf-8"), statements, flags=re.MULTILINE
+        ),
     )
 
 
-def _run(statements: str) -> int | None:
+def _run(connection: Connection, statements: str) -> int | None:
     for attempt in range(1, TRIES + 1):
         try:
-            return _attempt(statements)
+            return _attempt(connection, statements)
         except psycopg2.errors.DeadlockDetected as error:
             if attempt == TRIES:
                 raise BartonError(
@@ -98,9 +102,10 @@ def _run(statements: str) -> int | None:
     raise AssertionError("the last try returns or raises")
 
 
-def _attempt(statements: str) -> int | None:
+def _attempt(connection: Connection, statements: str) -> int | None:
     try:
-        with transaction() as connection, connection.cursor() as cursor:
+        # whoever waits for our tables goes on as soon as an attempt has failed
+        with sql.savepoint(connection), connection.cursor() as cursor:
             cursor.execute(statements)
             row = cursor.fetchone() if cursor.description else None
     except psycopg2.errors.UniqueViolation as error:

@@ -7,7 +7,7 @@ import contextlib
 import json
 import threading
 import time
-from typing import Any
+from dataclasses import asdict
 
 import dagster as dg
 from dagster._core.storage.tags import PARTITION_NAME_TAG
@@ -25,7 +25,7 @@ from barton_pipeline.outbound import holds
 from barton_pipeline.pipeline import stages_from
 from barton_pipeline.postgres.connection import connect
 from barton_pipeline.queue import events, listening, upkeep
-from barton_pipeline.reports.queue import measure_queue
+from barton_pipeline.reports.queue import QueueHealth, measure_queue
 from barton_pipeline.vendors.settings import rules as vendor_rules
 
 # A batch of this many rows gets priority 0; each tenfold fewer rows one more, so small new batches go first.
@@ -130,11 +130,12 @@ def reconciler_sensor(context: dg.SensorEvaluationContext, database: Database) -
     return dg.SkipReason(f"Queued: rows without events {missed or 'none'}; waited for a vendor {waited or 'none'}.")
 
 
-def _observe_queue(context: dg.SensorEvaluationContext, health: dict[str, Any]) -> None:
+def _observe_queue(context: dg.SensorEvaluationContext, health: QueueHealth) -> None:
     """Report the queue's numbers as an observation of its asset, which Dagster plots; not when nothing has changed."""
-    seen = json.dumps(health)
+    metadata = asdict(health)
+    seen = json.dumps(metadata)
     if seen != context.cursor:
-        context.instance.report_runless_asset_event(dg.AssetObservation(event_queue_asset.key, metadata=health))
+        context.instance.report_runless_asset_event(dg.AssetObservation(event_queue_asset.key, metadata=metadata))
         context.update_cursor(seen)
 
 

@@ -116,6 +116,15 @@ def _can_go_on(connection: Connection, row: Mapping[str, Any], operation: Operat
     return budgets.has_room(connection, operation, environment, budget, Buyer(row["import_batch_id"], "", ""))
 
 
+def retry_holds_now(connection: Connection, import_batch_id: str) -> int:
+    """Have what the batch still wants to buy tried again at the next tick instead of later; how many holds that are."""
+    return sql.execute(
+        connection,
+        "UPDATE marketing.vendor_holds SET retry_at = now() WHERE import_batch_id = %(batch)s AND retry_at > now()",
+        batch=import_batch_id,
+    )
+
+
 def switched_off(connection: Connection, vendor: str) -> str:
     """Why the vendor is switched off, or an empty string."""
     found = sql.rows(
@@ -133,13 +142,13 @@ def switched_off(connection: Connection, vendor: str) -> str:
 
 
 def switch(connection: Connection, vendor: str, enabled: bool, reason: str | None) -> None:
-    """Turn a vendor's kill switch: while it is off, nothing is sent to the vendor."""
+    """Turn a vendor's kill switch in the name of marketing.actor(): while it is off, nothing is sent to the vendor."""
     sql.execute(
         connection,
         """
         INSERT INTO marketing.vendor_switches (vendor, enabled, reason) VALUES (%(vendor)s, %(enabled)s, %(reason)s)
         ON CONFLICT (vendor) DO UPDATE SET enabled = excluded.enabled, reason = excluded.reason,
-            changed_by = session_user, changed_at = now()
+            changed_by = marketing.actor(), changed_at = now()
         """,
         vendor=vendor,
         enabled=enabled,

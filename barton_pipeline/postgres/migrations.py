@@ -344,6 +344,13 @@ def _grant_again(connection: Connection, granted: list[dict[str, Any]]) -> None:
                 )
 
 
+def check_version(version: int, folder: Path | None = None) -> None:
+    """Raise InputError unless it is 0 or the number of a migration."""
+    schema = _schema(folder)
+    if version < 0 or (version and version not in _versions(schema)):
+        raise InputError(f"There is no migration {version}; known: 0 (nothing) to {schema.newest}")
+
+
 def migrate_down(to: int, url: str | None = None, folder: Path | None = None) -> list[str]:
     """Undo every applied migration above version ``to``, newest first; 0 removes everything, data included.
 
@@ -352,8 +359,7 @@ def migrate_down(to: int, url: str | None = None, folder: Path | None = None) ->
     Raises InputError for an unknown version, DatabaseError when a statement fails; then nothing is changed.
     """
     schema = _schema(folder)
-    if to < 0 or (to and to not in _versions(schema)):
-        raise InputError(f"There is no migration {to}; known: 0 (nothing) to {schema.newest}")
+    check_version(to, folder)
     with transaction(url) as connection:
         sql.lock(connection, Lock.MIGRATIONS)
         _run_file(connection, sql_path("ledgers.sql"))

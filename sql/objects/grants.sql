@@ -82,6 +82,7 @@ BEGIN
             TO barton_app;
         -- what keeps what it said: a run may change the state of an event and nothing else
         GRANT SELECT, INSERT ON
+            marketing.actions,
             marketing.barton_id_history,
             marketing.operations,
             marketing.pipeline_errors,

@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import dagster as dg
 import psycopg2
@@ -191,7 +190,7 @@ def test_a_rule_that_cannot_be_judged_is_an_alert_and_the_others_go_on(db, monke
         hurried = replace(alerts.settings(), statement_seconds=1)
         patch.setattr(alerts, "settings", lambda: hurried)
         alerts.watch()
-    assert [row["subject"] for row in open_alerts(db) if row["rule"] == "not_measured"] == ["queue_age"]
+    assert [alert.subject for alert in open_alerts(db) if alert.rule == "not_measured"] == ["queue_age"]
     monkeypatch.setattr(alerts, "_budgets", lambda _: 1 / 0)
     assert ("new", "not_measured", "vendor_budget", "warning") in judge(db)
 
@@ -226,11 +225,11 @@ def test_the_alert_and_the_recovery_arrive(db, receiver) -> None:
     assert first["title"] == f"Barton ({db.name}) critical: 2 alerts" and first["type"] == "failure"
     assert first["message"].splitlines() == [
         "critical: 1 open critical error(s) check_x of B-7. Look: barton errors; close with --resolve",
-        "critical: 1 event(s) of B-7 were given up. Fix the cause (barton errors), then: barton retry BATCH",
+        "critical: 1 event(s) of B-7 were given up. Fix the cause (barton errors), then run: barton retry BATCH",
     ]
     assert second["title"] == f"Barton ({db.name}) over: dead_letters, B-7" and second["type"] == "info"
-    told = {row["rule"]: row["delivered_to"] for row in open_alerts(db)}
-    assert told == {"critical_errors": ["json-1"]}
+    told = {alert.rule: alert.delivered_to for alert in open_alerts(db)}
+    assert told == {"critical_errors": ("json-1",)}
 
 
 @pytest.fixture
@@ -241,7 +240,7 @@ def within_a_quarter() -> None:
         time.sleep(left)
 
 
-def open_alerts(db) -> list[dict[str, Any]]:
+def open_alerts(db) -> list[alerts.Alert]:
     with transaction(db.url) as connection:
         return alerts.firing(connection)
 
@@ -262,10 +261,10 @@ def test_what_fires_is_shown_before_it_is_announced_and_without_channels(db) -> 
     with transaction(db.url) as connection, connection.cursor() as cursor:
         cursor.execute(*event("11 minutes"))
     (found,) = open_alerts(db)
-    assert (found["rule"], found["severity"], found["since"]) == ("queue_age", "warning", None)
+    assert (found.rule, found.severity, found.since) == ("queue_age", "warning", None)
     judge(db)
     (found,) = open_alerts(db)
-    assert found["since"] is not None and found["delivered_to"] == []
+    assert found.since is not None and found.delivered_to == ()
     assert db.value("SELECT count(*) FROM marketing.alert_messages") == 0
 
 
@@ -347,12 +346,12 @@ def test_the_summary_counts_one_hour(db) -> None:
     with transaction(db.url) as connection:
         counts = alerts.summary(connection, end)
         before = alerts.summary(connection, end - timedelta(hours=1))
-    assert counts["since"] == end - timedelta(hours=1) and counts["until"] == end
-    assert (counts["batches"], counts["stage_executions"], counts["failed_executions"]) == (1, 9, 0)
-    assert (counts["new_companies"], counts["slots_filled"]) == (4, 1)
-    assert (counts["errors"], counts["critical_errors"], float(counts["spent_usd"])) == (2, 1, 1.25)
-    assert (counts["pending_events"], counts["dead_letters"]) == (2, 0)
-    assert (before["new_companies"], before["slots_filled"], before["errors"], before["spent_usd"]) == (0, 0, 1, 0)
+    assert counts.since == end - timedelta(hours=1) and counts.until == end
+    assert (counts.batches, counts.stage_executions, counts.failed_executions) == (1, 9, 0)
+    assert (counts.new_companies, counts.slots_filled) == (4, 1)
+    assert (counts.errors, counts.critical_errors, float(counts.spent_usd)) == (2, 1, 1.25)
+    assert (counts.pending_events, counts.dead_letters) == (2, 0)
+    assert (before.new_companies, before.slots_filled, before.errors, before.spent_usd) == (0, 0, 1, 0)
     text = "\n".join(alerts.summary_lines(counts))
     assert "4 new companies, 1 slots filled" in text and "2 errors (1 critical), $1.25" in text
 

@@ -90,7 +90,7 @@ def test_everything_but_listen_works_through_a_pooler_in_transaction_mode(empty_
         writer.start()
         event = next(listening.follow(time.monotonic() + 20))
         writer.join()
-        assert event["import_batch_id"] == "B2"
+        assert event.import_batch_id == "B2"
 
 
 @contextmanager

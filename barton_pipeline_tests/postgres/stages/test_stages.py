@@ -320,15 +320,9 @@ def test_reports(db) -> None:
     run_stages("B1")
     with transaction(db.url) as connection:
         (batch,) = list_batches(connection)
-        assert (batch["state"], batch["rows"], batch["rejected"], batch["companies"], batch["slots"]) == (
-            "done",
-            6,
-            1,
-            5,
-            15,
-        )
-        assert [row["reason"] for row in count_reasons(connection, "B1")] == ["website_missing"]
-        assert all(row["completed_at"] for row in list_stages(connection, "B1"))
+        assert (batch.state, batch.rows, batch.rejected, batch.companies, batch.slots) == ("done", 6, 1, 5, 15)
+        assert [reason.reason for reason in count_reasons(connection, "B1")] == ["website_missing"]
+        assert all(stage.completed_at for stage in list_stages(connection, "B1"))
 
 
 @pytest.mark.parametrize(

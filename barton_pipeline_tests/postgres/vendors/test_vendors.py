@@ -491,9 +491,9 @@ def test_a_replay_rebuilds_everything_without_a_single_call(db, sandbox) -> None
     events = db.value("SELECT count(*) FROM marketing.pipeline_events")
     sandbox.stop()
     for apply in (False, True, False):
-        counts, differences = replay.replay(apply)
-        assert differences == []
-        assert counts["marketing.company_master"] == 22 and counts["marketing.people_master"] > 30
+        done = replay.replay(apply)
+        assert done.differences == ()
+        assert done.rows["marketing.company_master"] == 22 and done.rows["marketing.people_master"] > 30
         assert db.query(signals) == judged
     assert db.query("SELECT company_unique_id FROM marketing.company_master ORDER BY 1") == ids
     assert db.value("SELECT count(*) FROM marketing.barton_id_history") == history
@@ -507,7 +507,7 @@ def test_a_replay_finds_what_does_not_follow_from_the_sources(db, sandbox) -> No
     db.execute(
         "UPDATE marketing.people_master SET title = 'Emperor' WHERE person_unique_id = (SELECT min(person_unique_id) FROM marketing.people_master)"
     )
-    _, differences = replay.replay(apply=False)
+    differences = replay.replay(apply=False).differences
     assert {difference.table for difference in differences} >= {"marketing.people_master"}
     assert db.value("SELECT count(*) FROM marketing.people_master WHERE title = 'Emperor'") == 1
 

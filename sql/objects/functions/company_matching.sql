@@ -38,7 +38,7 @@ COMMENT ON FUNCTION marketing.match_companies(text[], text[]) IS
 REVOKE EXECUTE ON FUNCTION marketing.match_companies(text[], text[]) FROM public;
 
 CREATE OR REPLACE FUNCTION marketing.unmatch_company(
-    row_id bigint, by_whom text DEFAULT session_user, notes text DEFAULT NULL
+    row_id bigint, by_whom text DEFAULT marketing.actor(), notes text DEFAULT NULL
 ) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE

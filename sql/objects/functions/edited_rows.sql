@@ -7,7 +7,7 @@ BEGIN
     WHERE status = 'failed' AND import_batch_id = batch AND first_record_id = row_id::text
       AND payload ->> 'set_aside' = place;
     UPDATE marketing.pipeline_errors
-    SET resolved = true, resolved_at = now(), resolved_by = session_user, resolution_notes = 'the row was edited'
+    SET resolved = true, resolved_at = now(), resolved_by = marketing.actor(), resolution_notes = 'the row was edited'
     WHERE NOT resolved AND event_type = 'row_set_aside' AND import_batch_id = batch AND record_id = row_id::text
       AND error_details ->> 'table' = place;
 END

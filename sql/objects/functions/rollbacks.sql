@@ -58,7 +58,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
     since timestamptz;
 BEGIN
-    UPDATE marketing.operations o SET ended_at = now(), ended_by = session_user
+    UPDATE marketing.operations o SET ended_at = now(), ended_by = marketing.actor()
     WHERE o.action = end_operation.action AND o.target = end_operation.target AND o.ended_at IS NULL
     RETURNING (o.details ->> 'since')::timestamptz INTO since;
     IF NOT FOUND THEN

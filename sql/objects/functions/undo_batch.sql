@@ -21,7 +21,7 @@ BEGIN
         RAISE EXCEPTION 'Batch % has nothing to undo', batch USING ERRCODE = 'no_data_found';
     END IF;
     INSERT INTO marketing.operations (action, target, details, ended_at, ended_by)
-    VALUES ('undo_batch', batch, jsonb_build_object('reason', reason), now(), session_user) RETURNING id INTO operation;
+    VALUES ('undo_batch', batch, jsonb_build_object('reason', reason), now(), marketing.actor()) RETURNING id INTO operation;
     PERFORM set_config('barton.skip_update_events', 'on', true);
 
     CREATE TEMP TABLE IF NOT EXISTS undone_companies (company_id text PRIMARY KEY, stays boolean) ON COMMIT DROP;
