@@ -326,14 +326,14 @@ def alerts(test: bool, summary: bool, json_output: bool) -> None:
         return
     with transaction() as connection:
         if summary:
-            counts = alerts_module.summary(connection)
+            counts = alerts_module.summarise(connection)
         else:
-            found = alerts_module.firing(connection)
+            found = alerts_module.list_firing(connection)
     if json_output:
         print_json(counts if summary else found)
     elif summary:
         say(f"{counts.since:%Y-%m-%d %H:%M} to {counts.until:%H:%M %Z}")
-        say("\n".join(alerts_module.summary_lines(counts)))
+        say("\n".join(alerts_module.word_summary(counts)))
     else:
         print_table(ALERTS, found)
 

@@ -15,7 +15,10 @@ from barton_pipeline.stages.runner import run_sql
 
 
 def run(connection: Connection, import_batch_id: str, as_of: datetime | None = None) -> dict[str, Any]:
-    """Record the batch's signals and store the scores that changed; returns the stage's counts."""
+    """Record the batch's signals and store the scores that changed; returns the stage's counts.
+
+    ``as_of`` is the moment to score at, with a time zone; None means now. Raises InputError for one that is still to come.
+    """
     bit = rules().bit
     signals = run_sql(
         connection,

@@ -13,12 +13,15 @@ from psycopg2.extensions import connection as Connection
 from barton_pipeline.postgres.sql import sql_path
 from barton_pipeline.scoring import bit, selection
 from barton_pipeline.scoring.config import OUTCOMES, moment, rules
-from barton_pipeline.scoring.models import Scores, champion
+from barton_pipeline.scoring.models import Scores, read_champion
 from barton_pipeline.stages.runner import run_sql
 
 
 def run(connection: Connection, import_batch_id: str, as_of: datetime | None = None) -> dict[str, Any]:
-    """Record the batch's outcomes and store the scores that changed; returns the stage's counts."""
+    """Record the batch's outcomes and store the scores that changed; returns the stage's counts.
+
+    ``as_of`` is the moment to score at, with a time zone; None means now. Raises InputError for one that is still to come.
+    """
     outcomes = run_sql(
         connection,
         "ple_scores_outcomes",
@@ -34,7 +37,7 @@ def run(connection: Connection, import_batch_id: str, as_of: datetime | None = N
 
 def store(connection: Connection) -> dict[str, Any]:
     """Score what is in pg_temp.bit_now and keep what has changed; returns the counts."""
-    model = champion(connection)
+    model = read_champion(connection)
     score(connection, model.scorecard if model else None)
     counts = run_sql(
         connection,

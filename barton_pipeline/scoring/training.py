@@ -39,7 +39,7 @@ _STORE = """
 def build(connection: Connection, moment: datetime | None = None) -> dict[str, Any]:
     """Build marketing.ple_training_examples anew from what was known at each attempt; returns the counts.
 
-    ``moment`` (now) decides which attempts are old enough to judge.
+    ``moment`` (None: now) decides which attempts are old enough to judge.
     """
     learning = rules().learning
     chosen = sql_path("scoring", "training_examples.sql").read_text(encoding="utf-8")
@@ -57,7 +57,7 @@ def build(connection: Connection, moment: datetime | None = None) -> dict[str, A
         return {**counts, **(cursor.fetchone() or {})}
 
 
-def examples(connection: Connection) -> "Examples":
+def read_examples(connection: Connection) -> "Examples":
     """The training set as ``build`` left it, in time order."""
     import numpy as np
     import pandas as pd
@@ -94,8 +94,8 @@ def learn(connection: Connection) -> tuple[str | None, "Outcome", str]:
     from barton_pipeline.scoring import learning, model_card
     from barton_pipeline.scoring.scorecards import Scorecard
 
-    found = examples(connection)
-    incumbent = models.champion(connection)
+    found = read_examples(connection)
+    incumbent = models.read_champion(connection)
     outcome = learning.learn(
         found,
         rules().learning,
@@ -103,16 +103,16 @@ def learn(connection: Connection) -> tuple[str | None, "Outcome", str]:
         Scorecard.from_dict(incumbent.scorecard) if incumbent else None,
     )
     if outcome.card is None or outcome.method is None:
-        return None, outcome, model_card.write(None, outcome)
+        return None, outcome, model_card.write_card(None, outcome)
     scorecard = outcome.card.to_dict()
     # drift is measured against the companies of today, not against those that were worth an attempt
-    for entry, share in zip(scorecard["bins"], drift.population_shares(connection, scorecard) or (), strict=False):
+    for entry, share in zip(scorecard["bins"], drift.measure_shares(connection, scorecard) or (), strict=False):
         entry["share"] = share
     assert found.as_of is not None, "attempts have dates"
     newest = found.as_of.max().astype(datetime)
     digest = hashlib.sha256(json.dumps(scorecard, sort_keys=True).encode()).hexdigest()[:8]
     version = f"{outcome.method}-{newest:%Y%m%d}-{digest}"
-    card = model_card.write(version, outcome)
+    card = model_card.write_card(version, outcome)
     models.keep(
         connection,
         version=version,
