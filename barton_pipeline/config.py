@@ -1,4 +1,5 @@
 """Settings: a YAML file beside its module becomes a frozen dataclass, and every environment variable has its place here.
+So have the folders: where the files are that ship with the package, and whether we are in a project's folder.
 
 Rules, weights, caps and thresholds are data. A key that nobody reads, one that is missing, or a value of the wrong kind is an
 error that names the file and the key, when the file is read and not in the middle of the work.
@@ -25,18 +26,23 @@ from barton_pipeline.errors import InputError
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Settings = TypeVar("Settings")
 
+_PACKAGE = Path(__file__).parent
+# Where sql/, samples/, dagster.yaml and workspace.yaml are: inside the installed package, beside it in a checkout.
+# Inside is looked at first, so that an installed package is not taken in by what somebody else put beside it.
+SHIPPED = _PACKAGE if (_PACKAGE / "sql").is_dir() else _PACKAGE.parent
+
 # Every environment variable that Barton Pipeline reads, in the environment or in a .env file of the working directory.
 VARIABLES = {
-    "BARTON_DATABASE_URL": "the pipeline's database; unset: an embedded Postgres under BARTON_HOME",
-    "BARTON_DAGSTER_DATABASE_URL": "Dagster's own database; unset: <database>_dagster beside the pipeline's",
+    "BARTON_DATABASE_URL": "URL of the pipeline's database; unset: an embedded Postgres under BARTON_HOME",
+    "BARTON_DAGSTER_DATABASE_URL": "URL of Dagster's own database; unset: the pipeline's, with _dagster added to its name",
     "BARTON_HOME": "folder of local state; unset: .barton in the working directory",
-    "DAGSTER_HOME": "folder whose dagster.yaml Dagster uses; unset: the working directory (Dagster's own variable)",
-    "BARTON_ALERT_URLS": "where alerts go: Apprise URLs, separated by white space (docs/alerts.md)",
-    "BARTON_SIGNALS_TOKEN": "bearer token that barton receive-signals asks for (docs/signals.md)",
+    "DAGSTER_HOME": "folder whose dagster.yaml Dagster uses; unset: the working directory (this one is Dagster's own)",
+    "BARTON_ALERT_URLS": "where alerts go: Apprise URLs, separated by white space (docs/alerts.md); unset: nowhere",
+    "BARTON_SIGNALS_TOKEN": "bearer token that barton receive-signals asks its callers for (docs/signals.md)",
     "APIFY_TOKEN": "key of Apify, which finds people; unset: nothing is bought there",
     "MILLIONVERIFIER_API_KEY": "key of MillionVerifier, which verifies addresses; unset: nothing is bought there",
-    "BARTON_SANDBOX_URL": "a running barton sandbox to use instead of both vendors",
-    "BARTON_ALLOW_MIXED_VENDORS": "1: one database may hold answers of the sandbox and of the real vendors",
+    "BARTON_SANDBOX_URL": "URL of a running barton sandbox, used instead of both vendors",
+    "BARTON_ALLOW_MIXED_VENDORS": "1 allows one database to hold answers of the sandbox and of the real vendors",
 }
 
 
@@ -52,6 +58,15 @@ def environment(name: str) -> str:
 def _read_dotenv(path: Path) -> None:
     # into the environment, so that the processes we start have it too
     load_dotenv(path, override=False)
+
+
+def require_project() -> None:
+    """Raises InputError outside a project's folder, which is one with a dagster.yaml, unless DAGSTER_HOME names another."""
+    if not (environment("DAGSTER_HOME") or Path("dagster.yaml").is_file()):
+        raise InputError(
+            f"This folder is not a Barton project (no dagster.yaml in {Path.cwd()}). "
+            "Run: barton init . , or change into your project's folder."
+        )
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ its subject's business; running it is ``stages.runner``'s.
 
 from dataclasses import asdict
 from functools import partial
-from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
@@ -210,7 +209,10 @@ def stages_from(entry_stage: str) -> tuple[str, ...]:
     return NAMES[NAMES.index(entry_stage) :]
 
 
-def event_routes() -> dict[str, Any]:
-    """Event type → the first stage that it makes stale; None for events that start no run."""
-    entered = {event: stage.name for stage in STAGES for event in (*stage.entered_by, f"continue_at_{stage.name}")}
+def event_routes() -> dict[str, str | None]:
+    """Event type → the first stage that it makes stale; None for events that start no run.
+
+    Beside these, continue_at_<stage> enters at each stage.
+    """
+    entered: dict[str, str | None] = {event: stage.name for stage in STAGES for event in stage.entered_by}
     return {**entered, **dict.fromkeys(INFORMATIONAL)}

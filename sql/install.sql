@@ -13,6 +13,7 @@ SET check_function_bodies = off;
 \ir migrations/0007_messages.sql
 \ir migrations/0008_vendors.sql
 \ir migrations/0009_operations.sql
+\ir migrations/0010_actions.sql
 \ir data/pipeline_stages.sql
 \ir data/public_suffix.sql
 \ir objects/functions/barton_ids.sql
@@ -40,6 +41,7 @@ SET check_function_bodies = off;
 \ir objects/triggers/intake.outcomes_raw_intake.sql
 \ir objects/triggers/intake.people_raw_intake.sql
 \ir objects/triggers/intake.signals_raw_intake.sql
+\ir objects/triggers/marketing.actions.sql
 \ir objects/triggers/marketing.barton_id_history.sql
 \ir objects/triggers/marketing.bit_signals.sql
 \ir objects/triggers/marketing.company_master.sql

@@ -222,7 +222,7 @@ BEGIN
     WHERE status = 'failed' AND import_batch_id = batch AND first_record_id = row_id::text
       AND payload ->> 'set_aside' = place;
     UPDATE marketing.pipeline_errors
-    SET resolved = true, resolved_at = now(), resolved_by = session_user, resolution_notes = 'the row was edited'
+    SET resolved = true, resolved_at = now(), resolved_by = marketing.actor(), resolution_notes = 'the row was edited'
     WHERE NOT resolved AND event_type = 'row_set_aside' AND import_batch_id = batch AND record_id = row_id::text
       AND error_details ->> 'table' = place;
 END
@@ -260,6 +260,13 @@ CREATE FUNCTION intake.words(value text) RETURNS text
         '[ !"#$%()*+,\-/:;<=>?@[\\\]^_{|}~\t\n\r\u00a0\u2010-\u2014\u2022\u3000]+', ' ', 'g'))
 $_$;
 COMMENT ON FUNCTION intake.words(value text) IS 'Folded words separated by one space; apostrophes and full stops vanish, other punctuation separates';
+
+CREATE FUNCTION marketing.actor() RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT coalesce(nullif(current_setting('barton.actor', true), ''), session_user::text)
+$$;
+COMMENT ON FUNCTION marketing.actor() IS 'Who acts in this transaction: the setting barton.actor, or else the database user of the session';
 
 CREATE FUNCTION marketing.add_up_event_days() RETURNS bigint
     LANGUAGE sql
@@ -369,7 +376,7 @@ CREATE FUNCTION marketing.end_operation(action text, target text DEFAULT ''::tex
 DECLARE
     since timestamptz;
 BEGIN
-    UPDATE marketing.operations o SET ended_at = now(), ended_by = session_user
+    UPDATE marketing.operations o SET ended_at = now(), ended_by = marketing.actor()
     WHERE o.action = end_operation.action AND o.target = end_operation.target AND o.ended_at IS NULL
     RETURNING (o.details ->> 'since')::timestamptz INTO since;
     IF NOT FOUND THEN
@@ -411,6 +418,42 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION marketing.enforce_rollbacks() IS 'Silences, drops and disables what marketing.operations says is silenced, dropped and paused; needs the owner';
+
+CREATE FUNCTION marketing.error_fingerprint(message text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    AS $_$
+DECLARE
+    cause text COLLATE "C" := message;  -- the same characters count as letters and blanks in every database
+BEGIN
+    -- quoted text; an apostrophe inside a word opens and closes nothing. Values as Postgres tells them: Key (domain)=(acme.com)
+    cause := regexp_replace(cause, $re$"[^"]*"|“[^”]*”|«[^»]*»|`[^`]*`|(?<![[:alnum:]])'([^']|'(?=[[:alnum:]]))*'(?![[:alnum:]])|=\((\([^()]*\)|[^)])*\)$re$, '#', 'g');
+    -- addresses, URLs and paths
+    cause := regexp_replace(cause, $re$[^[:space:]<>(){},;:"'=|]+@[^[:space:]<>(){},;:"'=|]+$re$, '#', 'g');
+    cause := regexp_replace(cause, $re$[^[:space:]<>(){},;"'=|]*[/\\][^[:space:]<>(){},;"'=|]*$re$, '#', 'g');
+    -- a batch key may be a plain word: known by what stands before it
+    cause := regexp_replace(cause, '(\m[Bb]atch(?:es)?|\mbarton (?:retry|run|status|undo|plan|backfill)|--batch) +[A-Za-z0-9][A-Za-z0-9._-]*', '\1 #', 'g');
+    -- everything with a digit in it: numbers, moments, Barton IDs, UUIDs, batch keys; punctuation other than . _ - ends it
+    cause := regexp_replace(cause, '[^[:space:]!-,/:-@[-^`{-~]*[0-9][^[:space:]!-,/:-@[-^`{-~]*', '#', 'g');
+    -- a list of such things is one of them
+    cause := regexp_replace(cause, '#([[:space:],:;+/-]*#)+', '#', 'g');
+    cause := btrim(regexp_replace(cause, '[[:space:]]+', ' ', 'g'));
+    RETURN left(encode(sha256(convert_to(cause, 'UTF8')), 'hex'), 12);
+END
+$_$;
+COMMENT ON FUNCTION marketing.error_fingerprint(message text) IS 'The cause of an error as 12 hexadecimal digits: the same for messages that differ only in numbers, IDs, batch keys, quoted text, addresses and paths';
+
+CREATE FUNCTION marketing.events_of_error(details jsonb, batch text) RETURNS SETOF bigint
+    LANGUAGE sql STABLE
+    AS $_$
+    SELECT e.id FROM marketing.pipeline_events e
+    WHERE e.status = 'failed' AND e.id IN (
+        SELECT jsonb_path_query(details, '$.event_id ? (@.type() == "number")')::bigint
+        UNION SELECT jsonb_path_query(details, '$.event_ids[*] ? (@.type() == "number")')::bigint)
+    UNION
+    SELECT e.id FROM marketing.pipeline_events e
+    WHERE e.status = 'failed' AND e.import_batch_id = batch AND jsonb_path_exists(details, '$ ? (@.events > @.event_ids.size())')
+$_$;
+COMMENT ON FUNCTION marketing.events_of_error(details jsonb, batch text) IS 'The dead letters that an error tells of, by its details and batch; all of the batch when it tells of more than it lists';
 
 CREATE FUNCTION marketing.forget_person(wanted text, reason text) RETURNS TABLE(place text, n bigint)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -932,7 +975,7 @@ BEGIN
         RAISE EXCEPTION 'Batch % has nothing to undo', batch USING ERRCODE = 'no_data_found';
     END IF;
     INSERT INTO marketing.operations (action, target, details, ended_at, ended_by)
-    VALUES ('undo_batch', batch, jsonb_build_object('reason', reason), now(), session_user) RETURNING id INTO operation;
+    VALUES ('undo_batch', batch, jsonb_build_object('reason', reason), now(), marketing.actor()) RETURNING id INTO operation;
     PERFORM set_config('barton.skip_update_events', 'on', true);
 
     CREATE TEMP TABLE IF NOT EXISTS undone_companies (company_id text PRIMARY KEY, stays boolean) ON COMMIT DROP;
@@ -1056,7 +1099,7 @@ END
 $$;
 COMMENT ON FUNCTION marketing.undo_batch(batch text, reason text) IS 'Removes what only this batch brought; IDs stay retired, paid answers and the record of it stay; what was removed where';
 
-CREATE FUNCTION marketing.unmatch_company(row_id bigint, by_whom text DEFAULT SESSION_USER, notes text DEFAULT NULL::text) RETURNS bigint
+CREATE FUNCTION marketing.unmatch_company(row_id bigint, by_whom text DEFAULT marketing.actor(), notes text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -1660,7 +1703,7 @@ CREATE TABLE intake.separate_names (
     domain text NOT NULL,
     name_words text NOT NULL,
     notes text,
-    created_by text DEFAULT SESSION_USER NOT NULL,
+    created_by text DEFAULT marketing.actor() NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 COMMENT ON TABLE intake.separate_names IS 'Names that are a company of their own although another one on the domain differs only by legal form (barton unmatch)';
@@ -1770,6 +1813,53 @@ COMMENT ON COLUMN intake.signals_to_process.domain IS 'Registrable domain of web
 COMMENT ON COLUMN intake.signals_to_process.company_name_key IS 'Normalised name, set by bit_scores';
 COMMENT ON COLUMN intake.signals_to_process.observed_at IS 'When it was learned, where that was not at loading; not before occurred_at';
 
+CREATE TABLE marketing.actions (
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    actor text DEFAULT marketing.actor() NOT NULL,
+    role text NOT NULL,
+    door text NOT NULL,
+    database_user text DEFAULT SESSION_USER NOT NULL,
+    action text NOT NULL,
+    parameters jsonb DEFAULT '{}'::jsonb NOT NULL,
+    reason text,
+    shown_count bigint,
+    done_count bigint,
+    outcome text NOT NULL,
+    error text,
+    request_id text,
+    started_id bigint,
+    CONSTRAINT actions_door_check CHECK ((door = ANY (ARRAY['cli'::text, 'web'::text, 'assistant'::text, 'sensor'::text]))),
+    CONSTRAINT actions_error CHECK (((outcome = ANY (ARRAY['failed'::text, 'refused'::text])) = (error IS NOT NULL))),
+    CONSTRAINT actions_outcome_check CHECK ((outcome = ANY (ARRAY['started'::text, 'done'::text, 'failed'::text, 'refused'::text]))),
+    CONSTRAINT actions_start CHECK (((outcome <> 'started'::text) OR (started_id IS NULL)))
+);
+COMMENT ON TABLE marketing.actions IS 'Append-only: what people and sensors did through the command line, the web or the assistant, and what came of it (docs/actions.md)';
+COMMENT ON COLUMN marketing.actions.id IS 'Row number, given by the database';
+COMMENT ON COLUMN marketing.actions.at IS 'When the row was written, which is the end of the action, or its beginning when the outcome is started';
+COMMENT ON COLUMN marketing.actions.actor IS 'Who: login or name, as the door knows it';
+COMMENT ON COLUMN marketing.actions.role IS 'With what rights, as the door knows them: viewer, operator, admin, system';
+COMMENT ON COLUMN marketing.actions.door IS 'Where the wish came in: cli, web, assistant or sensor';
+COMMENT ON COLUMN marketing.actions.database_user IS 'Login role of the session, which the actor cannot choose';
+COMMENT ON COLUMN marketing.actions.action IS 'Name of the function in barton_pipeline.actions';
+COMMENT ON COLUMN marketing.actions.parameters IS 'What it was asked to do; no secrets, and for forget only hashes or the ID';
+COMMENT ON COLUMN marketing.actions.reason IS 'Why, in the words of the actor';
+COMMENT ON COLUMN marketing.actions.shown_count IS 'How many things the preview had shown; NULL when nobody looked';
+COMMENT ON COLUMN marketing.actions.done_count IS 'How many things were changed; NULL unless the outcome is done';
+COMMENT ON COLUMN marketing.actions.outcome IS 'done; failed; refused (the preview had shown another number); started: an action of several transactions that is at work or was killed, unless another row has its id as started_id';
+COMMENT ON COLUMN marketing.actions.error IS 'First line of the error; NULL unless failed or refused';
+COMMENT ON COLUMN marketing.actions.request_id IS 'Given by the door; the same request is carried out once';
+COMMENT ON COLUMN marketing.actions.started_id IS 'The row with outcome started that this row ends; NULL for an action of one transaction';
+
+ALTER TABLE marketing.actions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME marketing.actions_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE marketing.alert_beats (
     name text NOT NULL,
     beat_at timestamp with time zone NOT NULL
@@ -1861,7 +1951,7 @@ CREATE TABLE marketing.barton_id_history (
     entity text NOT NULL,
     change text NOT NULL,
     changed_at timestamp with time zone DEFAULT now() NOT NULL,
-    changed_by text DEFAULT SESSION_USER NOT NULL,
+    changed_by text DEFAULT marketing.actor() NOT NULL,
     CONSTRAINT barton_id_history_change_check CHECK ((change = ANY (ARRAY['given'::text, 'retired'::text]))),
     CONSTRAINT barton_id_history_entity_check CHECK ((entity = ANY (ARRAY['company'::text, 'person'::text, 'slot'::text])))
 );
@@ -1871,7 +1961,7 @@ COMMENT ON COLUMN marketing.barton_id_history.barton_id IS 'Six segments 04.04.D
 COMMENT ON COLUMN marketing.barton_id_history.entity IS 'company, person or slot (a slot only when retired)';
 COMMENT ON COLUMN marketing.barton_id_history.change IS 'given or retired; a retired ID is never given again';
 COMMENT ON COLUMN marketing.barton_id_history.changed_at IS 'Start of the transaction that gave or retired it';
-COMMENT ON COLUMN marketing.barton_id_history.changed_by IS 'Database user of the session (session_user)';
+COMMENT ON COLUMN marketing.barton_id_history.changed_by IS 'Who, as marketing.actor has it; the database user for what runs do by themselves';
 
 ALTER TABLE marketing.barton_id_history ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME marketing.barton_id_history_id_seq
@@ -2322,7 +2412,7 @@ CREATE TABLE marketing.operations (
     target text DEFAULT ''::text NOT NULL,
     details jsonb DEFAULT '{}'::jsonb NOT NULL,
     started_at timestamp with time zone DEFAULT now() NOT NULL,
-    started_by text DEFAULT SESSION_USER NOT NULL,
+    started_by text DEFAULT marketing.actor() NOT NULL,
     ended_at timestamp with time zone,
     ended_by text,
     CONSTRAINT operations_action_check CHECK ((action = ANY (ARRAY['silence'::text, 'trigger'::text, 'pause'::text, 'manual'::text, 'undo_batch'::text])))
@@ -2333,9 +2423,9 @@ COMMENT ON COLUMN marketing.operations.action IS 'silence: no notifications; tri
 COMMENT ON COLUMN marketing.operations.target IS 'Trigger or batch, if one';
 COMMENT ON COLUMN marketing.operations.details IS 'What it did; since: from when changes have to be caught up';
 COMMENT ON COLUMN marketing.operations.started_at IS 'When';
-COMMENT ON COLUMN marketing.operations.started_by IS 'Database user';
+COMMENT ON COLUMN marketing.operations.started_by IS 'Who (marketing.actor)';
 COMMENT ON COLUMN marketing.operations.ended_at IS 'When it was reversed; NULL: in force';
-COMMENT ON COLUMN marketing.operations.ended_by IS 'Database user';
+COMMENT ON COLUMN marketing.operations.ended_by IS 'Who (marketing.actor)';
 
 ALTER TABLE marketing.operations ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME marketing.operations_id_seq
@@ -2457,6 +2547,7 @@ CREATE TABLE marketing.pipeline_errors (
     resolved_by text,
     resolution_notes text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    fingerprint text GENERATED ALWAYS AS (marketing.error_fingerprint(error_message)) STORED,
     CONSTRAINT pipeline_errors_resolution CHECK ((resolved = (resolved_at IS NOT NULL))),
     CONSTRAINT pipeline_errors_severity_check CHECK ((severity = ANY (ARRAY['warning'::text, 'error'::text, 'critical'::text])))
 );
@@ -2470,9 +2561,10 @@ COMMENT ON COLUMN marketing.pipeline_errors.error_details IS 'Samples, traceback
 COMMENT ON COLUMN marketing.pipeline_errors.severity IS 'warning (look when convenient), error, critical (a dead letter or a blocking check: nothing goes on)';
 COMMENT ON COLUMN marketing.pipeline_errors.resolved IS 'Whether somebody closed it';
 COMMENT ON COLUMN marketing.pipeline_errors.resolved_at IS 'When it was closed; NULL while open';
-COMMENT ON COLUMN marketing.pipeline_errors.resolved_by IS 'Operating-system user of barton errors --resolve, barton retry, or who called resolve_pipeline_error; NULL while open';
+COMMENT ON COLUMN marketing.pipeline_errors.resolved_by IS 'Who closed it (marketing.actor), or what resolve_pipeline_error was told; NULL while open';
 COMMENT ON COLUMN marketing.pipeline_errors.resolution_notes IS 'What was done, in the closer''s words; may be NULL';
 COMMENT ON COLUMN marketing.pipeline_errors.created_at IS 'When it happened';
+COMMENT ON COLUMN marketing.pipeline_errors.fingerprint IS 'The cause, marketing.error_fingerprint of the message; what errors are grouped by';
 
 ALTER TABLE marketing.pipeline_errors ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME marketing.pipeline_errors_id_seq
@@ -2686,7 +2778,7 @@ COMMENT ON COLUMN marketing.sniper_targets.scores_changed_at IS 'When PLE or BIT
 CREATE TABLE marketing.suppressed_people (
     identity_hash text NOT NULL,
     reason text NOT NULL,
-    created_by text DEFAULT SESSION_USER NOT NULL,
+    created_by text DEFAULT marketing.actor() NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 COMMENT ON TABLE marketing.suppressed_people IS 'People who asked to be forgotten, as hashes only: they never come back by another import';
@@ -3201,7 +3293,7 @@ CREATE TABLE marketing.vendor_switches (
     vendor text NOT NULL,
     enabled boolean NOT NULL,
     reason text,
-    changed_by text DEFAULT SESSION_USER NOT NULL,
+    changed_by text DEFAULT marketing.actor() NOT NULL,
     changed_at timestamp with time zone DEFAULT now() NOT NULL
 );
 COMMENT ON TABLE marketing.vendor_switches IS 'Kill switches; a vendor without a row is on';
@@ -3289,6 +3381,9 @@ ALTER TABLE ONLY intake.separate_names
 
 ALTER TABLE ONLY intake.signals_raw_intake
     ADD CONSTRAINT signals_raw_intake_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY marketing.actions
+    ADD CONSTRAINT actions_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY marketing.alert_beats
     ADD CONSTRAINT alert_beats_pkey PRIMARY KEY (name);
@@ -3456,6 +3551,14 @@ CREATE INDEX signals_raw_intake_waiting_id ON intake.signals_raw_intake USING bt
 
 CREATE INDEX signals_raw_intake_waiting_name ON intake.signals_raw_intake USING btree (company_name_key) WHERE (outcome = ANY (ARRAY['company_unknown'::text, 'company_ambiguous'::text]));
 
+CREATE INDEX actions_action ON marketing.actions USING btree (action, at);
+
+CREATE INDEX actions_at ON marketing.actions USING btree (at);
+
+CREATE UNIQUE INDEX actions_end ON marketing.actions USING btree (started_id) WHERE (started_id IS NOT NULL);
+
+CREATE UNIQUE INDEX actions_request ON marketing.actions USING btree (request_id) WHERE (started_id IS NULL);
+
 CREATE INDEX alert_messages_alerts ON marketing.alert_messages USING gin (alert_ids);
 
 CREATE INDEX alert_messages_created ON marketing.alert_messages USING btree (created_at);
@@ -3509,6 +3612,10 @@ CREATE INDEX people_master_slot ON marketing.people_master USING btree (company_
 CREATE INDEX pipeline_errors_created ON marketing.pipeline_errors USING btree (created_at);
 
 CREATE INDEX pipeline_errors_open ON marketing.pipeline_errors USING btree (created_at) WHERE (NOT resolved);
+
+CREATE INDEX pipeline_errors_open_batch ON marketing.pipeline_errors USING btree (import_batch_id, created_at) WHERE (NOT resolved);
+
+CREATE INDEX pipeline_errors_open_cause ON marketing.pipeline_errors USING btree (fingerprint, created_at) INCLUDE (severity, import_batch_id) WHERE (NOT resolved);
 
 CREATE INDEX pipeline_errors_worst_first ON marketing.pipeline_errors USING btree (array_position(ARRAY['critical'::text, 'error'::text, 'warning'::text], severity), created_at DESC) WHERE (NOT resolved);
 
@@ -3586,6 +3693,8 @@ CREATE TRIGGER people_raw_intake_update_events AFTER UPDATE ON intake.people_raw
 
 CREATE TRIGGER signals_raw_intake_insert_events AFTER INSERT ON intake.signals_raw_intake REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION marketing.raise_events('''signal_received''', 'n.id', 'n.import_batch_id', 'jsonb_build_object(''company'', n.company, ''website'', n.website, ''signal_type'', n.signal_type)');
 
+CREATE TRIGGER actions_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON marketing.actions FOR EACH STATEMENT EXECUTE FUNCTION marketing.refuse_history_change();
+
 CREATE TRIGGER barton_id_history_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON marketing.barton_id_history FOR EACH STATEMENT EXECUTE FUNCTION marketing.refuse_history_change();
 
 CREATE TRIGGER bit_signals_companies_to_score AFTER INSERT ON marketing.bit_signals REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION marketing.note_companies_to_score();
@@ -3637,6 +3746,9 @@ CREATE TRIGGER pipeline_events_count_processed AFTER UPDATE ON marketing.pipelin
 
 ALTER TABLE ONLY intake.rejected_rows
     ADD CONSTRAINT rejected_rows_file_id_fkey FOREIGN KEY (file_id) REFERENCES intake.loaded_files(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY marketing.actions
+    ADD CONSTRAINT actions_started_id_fkey FOREIGN KEY (started_id) REFERENCES marketing.actions(id);
 
 ALTER TABLE ONLY marketing.batch_stages
     ADD CONSTRAINT batch_stages_stage_fkey FOREIGN KEY (stage) REFERENCES marketing.pipeline_stages(stage);
@@ -3700,6 +3812,8 @@ ALTER TABLE ONLY marketing.vendor_calls
 GRANT USAGE ON SCHEMA intake TO barton_app;
 GRANT USAGE ON SCHEMA marketing TO barton_app;
 GRANT USAGE ON SCHEMA marketing TO barton_readonly;
+REVOKE ALL ON FUNCTION marketing.actor() FROM PUBLIC;
+GRANT ALL ON FUNCTION marketing.actor() TO barton_app;
 REVOKE ALL ON FUNCTION marketing.add_up_event_days() FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.add_up_event_days() TO barton_app;
 REVOKE ALL ON FUNCTION marketing.barton_id(department text, number bigint) FROM PUBLIC;
@@ -3715,6 +3829,10 @@ REVOKE ALL ON FUNCTION marketing.end_operation(action text, target text) FROM PU
 GRANT ALL ON FUNCTION marketing.end_operation(action text, target text) TO barton_app;
 REVOKE ALL ON FUNCTION marketing.enforce_rollbacks() FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.enforce_rollbacks() TO barton_app;
+REVOKE ALL ON FUNCTION marketing.error_fingerprint(message text) FROM PUBLIC;
+GRANT ALL ON FUNCTION marketing.error_fingerprint(message text) TO barton_app;
+REVOKE ALL ON FUNCTION marketing.events_of_error(details jsonb, batch text) FROM PUBLIC;
+GRANT ALL ON FUNCTION marketing.events_of_error(details jsonb, batch text) TO barton_app;
 REVOKE ALL ON FUNCTION marketing.forget_person(wanted text, reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.forget_person(wanted text, reason text) TO barton_app;
 REVOKE ALL ON FUNCTION marketing.give_back_numbers() FROM PUBLIC;
@@ -3782,6 +3900,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE intake.separate_names TO barton_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE intake.signals_raw_intake TO barton_app;
 GRANT USAGE ON SEQUENCE intake.signals_raw_intake_id_seq TO barton_app;
 GRANT SELECT ON TABLE intake.signals_to_process TO barton_app;
+GRANT SELECT,INSERT ON TABLE marketing.actions TO barton_app;
+GRANT USAGE ON SEQUENCE marketing.actions_id_seq TO barton_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.alert_beats TO barton_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.alert_messages TO barton_app;
 GRANT USAGE ON SEQUENCE marketing.alert_messages_id_seq TO barton_app;

@@ -23,6 +23,12 @@ DELETE FROM marketing.event_routes;
 INSERT INTO marketing.event_routes (event_type, entry_stage)
 VALUES
 {routes};
+INSERT INTO marketing.event_routes (event_type, entry_stage)
+SELECT
+    'continue_at_' || stage,
+    stage
+FROM marketing.pipeline_stages
+WHERE position > 0;
 
 -- A stage that is gone takes its records along only by a migration: the foreign key of batch_stages says so.
 DELETE FROM marketing.pipeline_stages WHERE position < 0;

@@ -34,6 +34,7 @@ from barton_pipeline.cli.printing import (
 )
 from barton_pipeline.cli.targets import print_targets
 from barton_pipeline.cli.vendors import print_yield
+from barton_pipeline.config import SHIPPED, require_project
 from barton_pipeline.errors import BartonError, InputError
 from barton_pipeline.intake.loading import load_file
 from barton_pipeline.postgres import embedded, migrations, sql
@@ -45,9 +46,10 @@ from barton_pipeline.reports.targets import Target, list_targets
 from barton_pipeline.vendors.sandbox import running_sandbox
 from barton_pipeline.vendors.settings import SANDBOX
 
-SAMPLES = Path("samples")
+SAMPLES = SHIPPED / "samples"
 FIRST_PORT = 3000
-START_SECONDS = 120
+START_SECONDS = 300
+STOP_SECONDS = 60
 PROGRESS = Table(
     "Stages",
     (
@@ -85,13 +87,16 @@ def demo(exit_when_done: bool, port: int | None, timeout: int, json_output: bool
 def run(console: Console, exit_when_done: bool, port: int | None, timeout: float, json_output: bool) -> None:
     """Run the demo, with its progress on ``console``; leaves the Dagster UI open until Ctrl-C unless ``exit_when_done``.
 
-    Raises InputError outside the checkout or when the port is taken, BartonError when a part does not come up or the
-    targets are not there within ``timeout`` seconds.
+    Raises InputError outside a project's folder or when the port is taken, BartonError when a part does not come up or
+    the targets are not there within ``timeout`` seconds.
     """
-    if not (SAMPLES / "breweries.csv").is_file() or not Path("dagster.yaml").is_file():
+    require_project()
+    if not Path("workspace.yaml").is_file():
         raise InputError(
-            f"{Path.cwd()} is not the project's folder: it has no samples and dagster.yaml. Change into it."
+            f"There is no workspace.yaml in {Path.cwd()}, which tells Dagster what to load. Run: barton init ."
         )
+    # a shell starts what it runs in the background with SIGINT ignored: so would be the one we end dagster dev with
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     port = _free_port(port)
     console.print(f"Postgres: {redact(database_url())}", markup=False)
     applied = migrations.migrate()
@@ -162,7 +167,7 @@ def _dagster_dev(port: int, console: Console, environment: dict[str, str]) -> It
     finally:
         process.send_signal(signal.SIGINT)
         try:
-            process.wait(30)
+            process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

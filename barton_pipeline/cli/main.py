@@ -10,7 +10,7 @@ import warnings
 import click
 import psycopg2
 
-from barton_pipeline.cli import batches, demo, intake, operations, people, system, targets, vendors
+from barton_pipeline.cli import batches, demo, init, intake, operations, people, system, targets, vendors
 from barton_pipeline.cli.printing import complain
 from barton_pipeline.errors import BartonError
 
@@ -70,6 +70,7 @@ def barton() -> None:
 
 
 for command in (
+    init.init,
     demo.demo,
     intake.load,
     intake.receive_signals,

@@ -158,10 +158,10 @@ class _Rules:
 
 @cache
 def _rules() -> _Rules:
-    return load_rules(FILE)
+    return read_rules(FILE)
 
 
-def load_rules(path: Path) -> _Rules:
+def read_rules(path: Path) -> _Rules:
     """Read and compile a rules file. Raises InputError that names the file and the key, or the pattern that is wrong."""
     loaded = load(path, TitleRules)
     terms = {

@@ -19,7 +19,7 @@ from typing import Any
 
 import psycopg2
 
-from barton_pipeline.config import environment
+from barton_pipeline.config import environment, require_project
 from barton_pipeline.errors import DatabaseError
 
 USER = "postgres"
@@ -36,8 +36,14 @@ idle_in_transaction_session_timeout = 10min
 
 
 def home() -> Path:
-    """The folder for local state: BARTON_HOME, or ``.barton`` in the working directory; absolute."""
-    return Path(environment("BARTON_HOME") or ".barton").absolute()
+    """The folder for local state: BARTON_HOME, or ``.barton`` in the project's folder.
+
+    Raises InputError when BARTON_HOME is not set and the working directory is no project: state begun there would be lost.
+    """
+    configured = environment("BARTON_HOME")
+    if not configured:
+        require_project()
+    return Path(configured or ".barton").absolute()
 
 
 def data_directory() -> Path:

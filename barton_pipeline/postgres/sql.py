@@ -12,6 +12,8 @@ from typing import Any
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import RealDictCursor
 
+from barton_pipeline.config import SHIPPED
+
 
 class Lock(StrEnum):
     """The advisory locks of the pipeline, held until the transaction ends. SQL files take some of them by the same name."""
@@ -24,10 +26,8 @@ class Lock(StrEnum):
 
 
 def sql_path(*parts: str) -> Path:
-    """A file under ``sql/``: beside the package in a checkout, inside it when installed."""
-    package = Path(__file__).parent.parent
-    checkout = package.parent / "sql"
-    return (checkout if checkout.is_dir() else package / "sql").joinpath(*parts)
+    """A file under ``sql/``."""
+    return SHIPPED.joinpath("sql", *parts)
 
 
 def read(*parts: str) -> str:

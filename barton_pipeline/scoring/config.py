@@ -269,11 +269,11 @@ class Scoring:
 
 @cache
 def rules() -> Scoring:
-    """The rules of ``scoring.yaml``, read once per process. Raises InputError as ``load`` does."""
-    return load(FILE)
+    """The rules of ``scoring.yaml``, read once per process. Raises InputError as ``read_rules`` does."""
+    return read_rules(FILE)
 
 
-def load(path: Path) -> Scoring:
+def read_rules(path: Path) -> Scoring:
     """Read and check a rules file. Raises InputError naming the file and the key that is wrong."""
     content = config.load_yaml(path)
     scoring = config.build(Scoring, content, path.name)

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from psycopg2.extensions import connection as Connection
 
+from barton_pipeline.barton_ids import Entity, entity_of
 from barton_pipeline.errors import InputError
 from barton_pipeline.postgres import sql
 from barton_pipeline.scoring import bit, models, ple, selection
@@ -87,6 +88,10 @@ class Explanation:
 
 def find_company(connection: Connection, wanted: str) -> str:
     """The Barton ID of a company given by ID, domain or name. Raises InputError when none or several fit."""
+    wanted = wanted.strip()
+    entity = entity_of(wanted)
+    if entity not in (None, Entity.COMPANY):
+        raise InputError(f"{wanted} is the ID of a {entity.name.lower()}; name a company by its ID, domain or name.")
     found = sql.rows(
         connection,
         """
@@ -94,7 +99,7 @@ def find_company(connection: Connection, wanted: str) -> str:
         WHERE company_unique_id = %(wanted)s OR domain = lower(%(wanted)s) OR lower(company_name) = lower(%(wanted)s)
         ORDER BY company_unique_id LIMIT 6
         """,
-        wanted=wanted.strip(),
+        wanted=wanted,
     )
     if not found:
         raise InputError(f"No company has the ID, domain or name {wanted!r} (barton targets lists those on the list).")

@@ -75,14 +75,53 @@ def test_the_queue_is_an_asset_whose_numbers_are_observed_when_they_change(db) -
         assert (newest["pending"], newest["dead_letters"], newest["created_last_hour"]) == (3, 0, 3)
 
 
-def test_heavy_libraries_stay_off_the_run_path() -> None:
-    code = (
-        "import sys, barton_pipeline.definitions; "
-        "print([m for m in ('great_expectations', 'pandas', 'apprise', 'tldextract', 'openpyxl', 'sklearn', 'matplotlib') "
-        "if m in sys.modules])"
-    )
+HEAVY = (
+    *(
+        "great_expectations",
+        "pandas",
+        "sklearn",
+        "scipy",
+        "matplotlib",
+        "apprise",
+        "tldextract",
+        "openpyxl",
+        "starlette",
+    ),
+    *("uvicorn", "email_validator", "disposable_email_domains", "dns", "apify_client", "threadpoolctl", "leadforge"),
+)
+# Prints the data files that are opened from here on, at the end.
+WATCH_FILES = """
+import atexit, sys
+opened = []
+def watch(event, arguments):
+    if event == "open" and str(arguments[0]).endswith((".yaml", "METADATA")):
+        opened.append(arguments[0])
+sys.addaudithook(watch)
+atexit.register(lambda: print(opened))
+"""
+
+
+def run_python(code: str) -> list[str]:
+    """Lines that the code prints in an interpreter of its own."""
     run = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "[]"
+    return run.stdout.splitlines()
+
+
+def test_importing_the_definitions_reads_no_rules_and_loads_nothing_heavy() -> None:
+    code = f"{WATCH_FILES}\nimport barton_pipeline.definitions\nprint([m for m in {HEAVY} if m in sys.modules])"
+    assert run_python(code) == ["[]", "[]"]
+
+
+def test_a_run_in_a_worker_that_waited_reads_no_rules_any_more(db) -> None:
+    insert_companies(db, "B1", 1)
+    db.execute(
+        "INSERT INTO intake.people_raw_intake (full_name, title, email, website, import_batch_id) "
+        "VALUES ('Ann Ames', 'CEO', 'ann@company1.com', 'company1.com', 'B1')"
+    )
+    code = "import barton_pipeline.definitions, barton_pipeline.orchestration.preload\n"
+    code += "from barton_pipeline_tests.builders import run_stages\n"
+    assert run_python(f"{code}{WATCH_FILES}\nrun_stages('B1')") == ["[]"]
+    assert db.value("SELECT count(*) FROM marketing.email_verification") == 1
 
 
 @pytest.mark.parametrize("entry_stage", NAMES)

@@ -22,30 +22,27 @@ INSERT INTO marketing.event_routes (event_type, entry_stage)
 VALUES
 ('company_created', 'raw_intake'),
 ('company_updated', 'raw_intake'),
-('continue_at_raw_intake', 'raw_intake'),
-('continue_at_validated_companies', 'validated_companies'),
-('continue_at_company_master', 'company_master'),
 ('company_promoted', 'company_slots'),
 ('company_master_updated', 'company_slots'),
-('continue_at_company_slots', 'company_slots'),
 ('slot_created', 'enriched_contacts'),
 ('contact_created', 'enriched_contacts'),
 ('contact_updated', 'enriched_contacts'),
-('continue_at_enriched_contacts', 'enriched_contacts'),
 ('slot_updated', 'verified_emails'),
-('continue_at_verified_emails', 'verified_emails'),
 ('signal_received', 'bit_scores'),
 ('signal_recorded', 'bit_scores'),
-('continue_at_bit_scores', 'bit_scores'),
 ('email_verified', 'ple_scores'),
 ('email_failed', 'ple_scores'),
 ('outcome_received', 'ple_scores'),
-('continue_at_ple_scores', 'ple_scores'),
-('continue_at_sniper_targets', 'sniper_targets'),
 ('message_sent', NULL),
 ('message_delivered', NULL),
 ('target_entered', NULL),
 ('target_left', NULL);
+INSERT INTO marketing.event_routes (event_type, entry_stage)
+SELECT
+    'continue_at_' || stage,
+    stage
+FROM marketing.pipeline_stages
+WHERE position > 0;
 
 -- A stage that is gone takes its records along only by a migration: the foreign key of batch_stages says so.
 DELETE FROM marketing.pipeline_stages WHERE position < 0;

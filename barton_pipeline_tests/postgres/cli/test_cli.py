@@ -107,9 +107,21 @@ def test_a_port_in_use(db) -> None:
     assert result.returncode == 2 and f"Port {port} is in use" in result.stderr
 
 
-def test_demo_outside_the_checkout(db, tmp_path: Path) -> None:
+def test_a_server_of_ones_own_is_reached_from_any_folder(db, tmp_path: Path) -> None:
+    result = barton("status", cwd=tmp_path)
+    assert result.returncode == 0 and "0 pending" in result.stdout, result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_demo_and_run_outside_a_project(db, tmp_path: Path) -> None:
+    insert_companies(db, "B1", 1)
+    for command in (["demo"], ["run", "B1"]):
+        result = barton(*command, cwd=tmp_path)
+        assert (result.returncode, "Traceback" in result.stderr) == (2, False)
+        assert "not a Barton project" in result.stderr and "barton init ." in result.stderr
+    (tmp_path / "dagster.yaml").write_bytes((PROJECT / "dagster.yaml").read_bytes())
     result = barton("demo", cwd=tmp_path)
-    assert result.returncode == 2 and "not the project's folder" in result.stderr
+    assert result.returncode == 2 and "There is no workspace.yaml" in result.stderr
 
 
 @pytest.mark.slow

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from barton_pipeline.errors import InputError
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.scoring import bit, selection, targets
-from barton_pipeline.scoring.config import FILE, load, rules
+from barton_pipeline.scoring.config import FILE, read_rules, rules
+from barton_pipeline.scoring.explain import find_company
 from barton_pipeline_tests.builders import insert_companies, run_stages
 
 COMPANY = "04.04.01.84.00001.001"
@@ -154,6 +156,15 @@ def test_signals_of_an_unknown_type_by_sql_are_reported_once(company) -> None:
     assert company.value("SELECT count(*) FROM marketing.pipeline_errors WHERE event_type = 'signal_type_unknown'") == 1
 
 
+def test_a_company_is_found_by_its_id_domain_or_name_and_never_by_a_slots_id(company) -> None:
+    with transaction(company.url) as connection:
+        assert {find_company(connection, text) for text in (COMPANY, " company1.com ", "COMPANY 1 INC")} == {COMPANY}
+        with pytest.raises(InputError, match="is the ID of a slot"):
+            find_company(connection, "04.04.05.84.00001.001")
+        with pytest.raises(InputError, match="No company has"):
+            find_company(connection, "company2.com")
+
+
 def test_ple_reasons_add_up_and_nothing_known_is_a_low_score(company) -> None:
     ((score, reasons, method, p),) = company.query(
         "SELECT ple_score, metadata->'reasons', method, p_convert FROM marketing.ple_results"
@@ -201,10 +212,8 @@ def test_a_well_known_engaged_company_is_a_target_until_it_cools_down(db) -> Non
      ("half_life_days: 60, cap: 0.50", "half_life_days: 0, cap: 0.50", "half_life_days")],
 )  # fmt: skip
 def test_a_wrong_rules_file_names_the_key(tmp_path, old: str, new: str, named: str) -> None:
-    from barton_pipeline.errors import InputError
-
     text = FILE.read_text()
     assert old in text
     (tmp_path / "scoring.yaml").write_text(text.replace(old, new, 1))
     with pytest.raises(InputError, match=named):
-        load(tmp_path / "scoring.yaml")
+        read_rules(tmp_path / "scoring.yaml")

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -166,7 +167,7 @@ def ledger_rows(db: Any) -> list[tuple[Any, ...]]:
     return db.query("SELECT state, inputs, actual_usd FROM marketing.vendor_requests ORDER BY id")
 
 
-def test_it_is_bought_from_once_and_the_ledger_ends_to_the_cent(db, almanac) -> None:
+def test_it_is_bought_from_once_and_the_ledger_ends_to_the_cent(db: Any, almanac: Almanac) -> None:
     assert new_purchase().buy("look_up", questions(7))
     assert ledger_rows(db) == [
         ("settled", 3, Decimal("0.016")), ("settled", 3, Decimal("0.016")), ("settled", 1, Decimal("0.012")),
@@ -183,7 +184,7 @@ def test_it_is_bought_from_once_and_the_ledger_ends_to_the_cent(db, almanac) -> 
     assert uses["almanac", "day"] == almanac.charged_usd
 
 
-def test_what_was_lost_is_found_again_and_not_paid_twice(db, almanac) -> None:
+def test_what_was_lost_is_found_again_and_not_paid_twice(db: Any, almanac: Almanac) -> None:
     almanac.fault = "drop"
     purchase = new_purchase()
     assert purchase.buy("look_up", questions(2))
@@ -191,7 +192,7 @@ def test_what_was_lost_is_found_again_and_not_paid_twice(db, almanac) -> None:
     assert db.query("SELECT reason FROM marketing.vendor_holds") == []
 
 
-def test_what_it_refuses_costs_nothing_and_waits(db, almanac) -> None:
+def test_what_it_refuses_costs_nothing_and_waits(db: Any, almanac: Almanac) -> None:
     almanac.fault = "refuse"
     purchase = new_purchase()
     purchase.buy("look_up", questions(2))
@@ -208,7 +209,7 @@ def test_what_it_refuses_costs_nothing_and_waits(db, almanac) -> None:
     assert (payload["record_id"], payload["reason"]) == ("look_up", "vendor_trouble")
 
 
-def test_its_budget_and_its_switch_hold_it_back(db, almanac, monkeypatch) -> None:
+def test_its_budget_and_its_switch_hold_it_back(db: Any, almanac: Almanac, monkeypatch: pytest.MonkeyPatch) -> None:
     narrow = Budget(Dollars(Decimal(1), Decimal(1), LOOKUP.estimate(2), Decimal(1)), RequestLimits())
     change_rules(monkeypatch, settings, budgets={**settings.rules().budgets, "almanac": narrow})
     purchase = new_purchase()
@@ -226,7 +227,7 @@ def test_its_budget_and_its_switch_hold_it_back(db, almanac, monkeypatch) -> Non
     assert reason == "switched_off" and "lunch" in message and message.endswith("barton vendors --on almanac")
 
 
-def test_a_daily_number_of_requests_is_kept(db, almanac, monkeypatch) -> None:
+def test_a_daily_number_of_requests_is_kept(db: Any, almanac: Almanac, monkeypatch: pytest.MonkeyPatch) -> None:
     change_rules(
         monkeypatch, settings, budgets={**settings.rules().budgets, "almanac": Budget(ENOUGH.usd, RequestLimits(day=2))}
     )
@@ -236,7 +237,7 @@ def test_a_daily_number_of_requests_is_kept(db, almanac, monkeypatch) -> None:
     assert purchase.notes == {"look_up": "4 inputs wait: 2 requests a day are allowed for almanac"}
 
 
-def test_without_its_key_it_is_skipped(db, almanac, monkeypatch) -> None:
+def test_without_its_key_it_is_skipped(db: Any, almanac: Almanac, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALMANAC_KEY", "")
     purchase = new_purchase()
     assert not purchase.buy("look_up", questions(3))
@@ -244,7 +245,7 @@ def test_without_its_key_it_is_skipped(db, almanac, monkeypatch) -> None:
 
 
 def test_a_typo_in_the_settings_stops_the_purchase_before_anything_is_reserved(
-    db, almanac, monkeypatch, tmp_path
+    db: Any, almanac: Almanac, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     mistaken = tmp_path / "vendors.yaml"
     mistaken.write_text(settings.FILE.read_text().replace("    fresh_days", "    fresh_day", 1))
