@@ -45,7 +45,8 @@ def outcomes(db: Any) -> list[tuple[str, str]]:
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:
     """What each call returns or raises, all started at the same moment."""
-    barrier, results = threading.Barrier(len(calls)), [None] * len(calls)
+    barrier = threading.Barrier(len(calls))
+    results: list[Any] = [None] * len(calls)
 
     def run(place: int, call: Callable[[], Any]) -> None:
         barrier.wait()
@@ -219,7 +220,11 @@ def test_the_same_request_twice_at_once_when_the_first_fails(db: Any) -> None:
             time.sleep(0.5)
             raise BartonError("no")
 
-    results = at_once(slow, lambda: time.sleep(0.2) or switch_vendor(None, BOB, "apify", False))
+    def later() -> None:
+        time.sleep(0.2)
+        switch_vendor(None, BOB, "apify", False)
+
+    results = at_once(slow, later)
     assert isinstance(results[1], RepeatedRequest) and results[1].recorded.outcome == "failed"
     assert db.value("SELECT count(*) FROM marketing.vendor_switches") == 0 and outcomes(db) == [("bob", "failed")]
 
@@ -366,7 +371,12 @@ def test_a_load_is_in_the_audit_with_its_batch(db: Any, tmp_path: Any) -> None:
 
 
 def test_which_dead_letters_must_be_said_in_one_way(db: Any) -> None:
-    for given in ({}, {"every": True, "import_batch_id": "B1"}, {"event_ids": [1], "errors": ErrorFilter()}):
+    several: list[dict[str, Any]] = [
+        {},
+        {"every": True, "import_batch_id": "B1"},
+        {"event_ids": [1], "errors": ErrorFilter()},
+    ]
+    for given in several:
         with pytest.raises(InputError, match="Name one batch"):
             retry(None, ANN, **given)
     with pytest.raises(InputError, match="an empty filter would mean all"):
