@@ -89,6 +89,8 @@ def load(
         _print_load_report(report, dry_run)
         if done.companies:
             _print_companies(done.companies)
+        if dry_run:
+            say("Nothing was loaded (--dry-run).")
     if done.report.rejected and not done.report.loaded:
         raise click.exceptions.Exit(1)
 
@@ -138,7 +140,6 @@ def _print_load_report(report: dict[str, Any], dry_run: bool) -> None:
     for rejected in report["rejected_sample"]:
         say(f"Line {rejected['line_number']}: {rejected['reason']}: {rejected['details']}")
     if dry_run:
-        say("Nothing was loaded (--dry-run).")
         return
     if report["rejected"] > len(report["rejected_sample"]):
         say("All rejected lines: SELECT * FROM intake.rejected_rows;")
