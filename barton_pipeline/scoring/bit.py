@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline.postgres.sql import sql_path
+from barton_pipeline.postgres import sql
 from barton_pipeline.scoring import selection
 from barton_pipeline.scoring.config import moment, rules
 from barton_pipeline.stages.runner import run_sql
@@ -46,10 +46,4 @@ def store(connection: Connection) -> dict[str, Any]:
 
 def score(connection: Connection) -> None:
     """Fill pg_temp.bit_now with the BIT of what is chosen (``selection``)."""
-    formula = sql_path("scoring", "bit.sql").read_text(encoding="utf-8")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"ANALYZE pg_temp.scored; DROP TABLE IF EXISTS pg_temp.bit_now; CREATE TEMP TABLE bit_now ON COMMIT DROP AS {formula}",
-            rules().parameters(),
-        )
-        cursor.execute("ANALYZE pg_temp.bit_now")
+    sql.execute(connection, sql.read("scoring", "bit.sql"), **rules().parameters())

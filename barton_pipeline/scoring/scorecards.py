@@ -1,7 +1,8 @@
 """A PLE model is a scorecard: points by feature and bin, so SQL can score with it and each feature's contribution is exact.
 
 Belongs here: binning, the two ways to learn the points, calibration and ranks (docs/learning.md). Not here: testing models
-(``learning``), scoring companies (``sql/scoring/ple.sql``, which computes the same). Imports scikit-learn: not on a run's path.
+(``learning``), scoring companies (``sql/scoring/scorecard.sql``, which computes the same). Imports scikit-learn: not on a run's
+path.
 """
 
 from collections.abc import Mapping, Sequence
