@@ -40,7 +40,7 @@ def _planned_asset(event: EventLogEntry) -> dg.AssetKey | None:
 
 
 class BartonStorage(DagsterPostgresStorage):
-    """DagsterPostgresStorage whose URL comes from ``database.dagster_database_url``; takes no configuration.
+    """DagsterPostgresStorage whose URL comes from ``connection.dagster_database_url``; takes no configuration.
 
     The stock storage opens a connection per operation, which is a third of a backfill's time and a second of every run
     (docs/benchmarks.md), and asks before every event with tags whether a table exists. This one keeps two connections open per

@@ -53,6 +53,14 @@ class Difference:
     row: tuple[Any, ...]
 
 
+@dataclass(frozen=True)
+class Replay:
+    """What a replay came to: the rows compared by table, and those that did not come out the same."""
+
+    rows: dict[str, int]
+    differences: tuple[Difference, ...]
+
+
 class _RememberedMx(MxLookup):
     """MX answers as the verdicts before the replay have them; asks no server."""
 
@@ -60,15 +68,15 @@ class _RememberedMx(MxLookup):
         super().__init__(timeout_seconds=1)
         self._remembered = known
 
-    def available(self) -> bool:
+    def is_available(self) -> bool:
         return True
 
     def lookup(self, domain: str) -> MxStatus:
         return self._remembered.get(domain, "unavailable")
 
 
-def replay(apply: bool) -> tuple[dict[str, int], list[Difference]]:
-    """(rows compared by table, differences). Nothing changes unless ``apply``, and then only when nothing differs.
+def replay(apply: bool) -> Replay:
+    """Rebuild and compare. Nothing changes unless ``apply``, and then only when nothing differs.
 
     Raises BartonError while runs are at work, and when ``apply`` finds differences.
     """
@@ -84,7 +92,7 @@ def replay(apply: bool) -> tuple[dict[str, int], list[Difference]]:
                 connection.commit()
         finally:
             connection.rollback()
-    return counts, differences
+    return Replay(counts, tuple(differences))
 
 
 def _rebuild(connection: Connection) -> tuple[dict[str, int], list[Difference]]:

@@ -288,7 +288,7 @@ def fail(connection: Connection, lease_token: str, message: str, crashed: bool =
             connection,
             "dead_letter",
             f"Batch {batch}: {len(dead)} event(s) given up after repeated failures. Last failure: {message[:1000]} "
-            f"Mend the cause, then run: barton retry {batch}",
+            f"Fix the cause, then run: barton retry {batch}",
             batch=batch,
             record_id=str(dead[0]["id"]),
             details={"event_ids": [row["id"] for row in dead[:100]], "events": len(dead)},

@@ -10,7 +10,7 @@ import pytest
 from barton_pipeline.companies.matching import unmatch
 from barton_pipeline.errors import InputError
 from barton_pipeline.pipeline import NAMES
-from barton_pipeline_tests.builders import break_rows, insert_companies, mend, run_stages
+from barton_pipeline_tests.builders import break_rows, insert_companies, repair, run_stages
 
 DESCRIBED = ("industry", "num_employees", "founded_year", "company_phone", "company_city", "company_state", "company_postal_code",
              "company_country", "company_linkedin_url", "facebook_url", "twitter_url", "sic_codes", "company_name_for_emails",
@@ -107,7 +107,7 @@ def test_a_match_can_be_undone_for_good(db) -> None:
     assert db.query(COMPANIES) == [("Acme LLC", "mining", "Bonn")], "the fullest row names the company"
     ((before,),) = db.query("SELECT company_unique_id FROM marketing.company_master")
     with db.connect() as connection:
-        assert unmatch(connection, 1, "ann", "two firms") == 2
+        assert unmatch(connection, 1, "two firms") == 2
     run_stages("B1")
     assert db.query(COMPANIES) == [("Acme LLC", "mining", "Bonn"), ("Acme Inc", None, "Bonn")]
     for batch, name, company in (
@@ -134,7 +134,7 @@ def test_what_only_the_undone_rows_told_leaves_the_company(db) -> None:
     run_stages("B2")
     assert db.query(COMPANIES) == [("Acme Inc", "mining", "Bonn")]
     with db.connect() as connection:
-        unmatch(connection, 2, "ann", None)
+        unmatch(connection, 2, None)
     assert db.query(COMPANIES) == [("Acme Inc", None, "Bonn")]
     assert db.value("SELECT count(*) FROM marketing.company_batches WHERE import_batch_id = 'B2'") == 0
     event = db.query(
@@ -153,9 +153,9 @@ def test_what_only_the_undone_rows_told_leaves_the_company(db) -> None:
 def test_a_match_that_cannot_be_undone_says_why(db) -> None:
     twins(db)
     with db.connect() as connection, pytest.raises(InputError, match="correct the name or the website"):
-        unmatch(connection, 4, "ann", None)
+        unmatch(connection, 4, None)
     with db.connect() as connection, pytest.raises(InputError, match="Intake row 99 is matched to no company"):
-        unmatch(connection, 99, "ann", None)
+        unmatch(connection, 99, None)
 
 
 def test_a_row_edited_after_it_was_judged_is_not_promoted_with_its_old_domain(db) -> None:
@@ -204,7 +204,7 @@ def test_numbers_that_failed_attempts_drew_are_drawn_again(db, table: str, ids: 
     for _ in range(2):
         with pytest.raises(psycopg2.errors.DivisionByZero):
             run_stages("B1")
-    mend(db, f"marketing.{table}")
+    repair(db, f"marketing.{table}")
     run_stages("B1")
     shown = "people_master" if table == "people_master" else "company_master"
     assert db.value(f"SELECT max(substr({ids}, 13, 5)) FROM marketing.{shown}") == "00150"

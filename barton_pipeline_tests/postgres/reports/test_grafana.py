@@ -32,7 +32,7 @@ def test_every_query_runs_as_the_readonly_role_and_finds_something(db) -> None:
             cursor.execute("SET LOCAL ROLE barton_readonly")
             cursor.execute(target["rawSql"])
             assert cursor.fetchall(), panel["title"]
-            columns = [column.name for column in cursor.description]
+            columns = [column.name for column in cursor.description or ()]
         shown = [override["matcher"]["options"] for override in panel["fieldConfig"]["overrides"]]
         assert set(shown) <= set(columns), panel["title"]
         if target["format"] == "time_series":
