@@ -127,12 +127,13 @@ def vendors(
     """
     from barton_pipeline.actions.vendors import switch_vendor
 
+    if batch:
+        with transaction() as connection:
+            check_known_batch(connection, check_batch_key(batch))
     for vendor, enabled in ((turn_off, False), (turn_on, True)):
         if vendor:
             switch_vendor(None, operator(), vendor, enabled, reason=reason)
     with transaction() as connection:
-        if batch:
-            check_known_batch(connection, check_batch_key(batch))
         found: dict[str, Any] = {
             "budgets": spending.list_budgets(connection),
             "spent": spending.list_spending(connection, batch),

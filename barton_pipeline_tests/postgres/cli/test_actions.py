@@ -118,6 +118,12 @@ def test_the_audit_shows_who_did_what(db: Any) -> None:
     assert "switch_vendor" in CliRunner().invoke(barton, ["audit"], catch_exceptions=False).stdout
 
 
+def test_no_vendor_is_switched_for_an_unknown_batch(db: Any) -> None:
+    with pytest.raises(InputError, match="holds no rows"):
+        run("vendors", "--off", "apify", "--batch", "NOBODY")
+    assert run("audit") == []
+
+
 def test_a_model_is_learned_and_retired_by_name(db: Any) -> None:
     assert run("learn")["version"] is None
     assert run("learn", "--retire") == {"retired": None}
