@@ -1,10 +1,12 @@
 """``barton init``: makes a folder a project, from which ``barton`` and ``dagster dev`` work. No existing file is touched."""
 
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from barton_pipeline.cli.printing import as_json, print_json, say
 from barton_pipeline.config import SHIPPED, VARIABLES
 from barton_pipeline.errors import InputError
 
@@ -21,17 +23,47 @@ ENV_EXAMPLE = """\
 """
 
 
+@dataclass(frozen=True)
+class ProjectFile:
+    """A file of a project's folder, and in words what ``barton init`` did about it."""
+
+    file: Path
+    outcome: str
+
+
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-def init(folder: Path) -> None:
-    """Make FOLDER (. is this one) a project: dagster.yaml, workspace.yaml, .env.example, .gitignore. Existing files stay."""
-    for name, text in project_files().items():
-        click.echo(f"{folder / name}: {_write(folder / name, text)}")
-    click.echo("\nNext:")
+@as_json
+def init(folder: Path, json_output: bool) -> None:
+    """Make FOLDER a project.
+
+    It gets dagster.yaml, workspace.yaml, .env.example and .gitignore; files that are there stay as they are. The folder you are
+    in is called "." (barton init .).
+    """
+    files = project_files()
+    done = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            done.append(ProjectFile(folder / name, _write(folder / name, text)))
+            if not json_output:
+                say(f"{done[-1].file}: {done[-1].outcome}")
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(
+            f"{error.filename} cannot be made: something else is in the way. Move it or choose another folder."
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"{error.filename or folder} cannot be made: {error.strerror}. Choose another folder."
+        ) from error
+    if json_output:
+        print_json(done)
+        return
+    say("\nNext:")
     if folder.resolve() != Path.cwd():
-        click.echo(f"  cd {shlex.quote(str(folder))}")
-    click.echo("  barton demo    runs the pipeline on a sample batch and shows it in the Dagster UI")
-    click.echo("  dagster dev    runs the pipeline on what you load; in a second terminal: barton load FILE")
+        say(f"  cd {shlex.quote(str(folder))}")
+    say("  barton demo    runs the pipeline on a sample batch and shows it in the Dagster UI")
+    say("  dagster dev    runs the pipeline on what you load; in a second terminal: barton load FILE")
 
 
 def project_files() -> dict[str, str]:

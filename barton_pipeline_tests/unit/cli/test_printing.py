@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
@@ -204,6 +204,7 @@ def test_tab_separated_lines_have_the_same_fields_and_can_be_read_back(name: str
                 assert field.encode("latin-1", "backslashreplace").decode("unicode_escape") == value
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(2, 60), st.booleans())
 def test_folding_loses_nothing(text: str, width: int, break_words: bool) -> None:
     text = visible(text)
