@@ -109,7 +109,7 @@ def test_a_port_in_use(db) -> None:
 
 def test_a_server_of_ones_own_is_reached_from_any_folder(db, tmp_path: Path) -> None:
     result = barton("status", cwd=tmp_path)
-    assert result.returncode == 0 and "0 pending" in result.stdout, result.stderr
+    assert result.returncode == 0 and "0 pending" in result.stderr, result.stderr
     assert list(tmp_path.iterdir()) == []
 
 
