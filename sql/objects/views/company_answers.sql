@@ -8,7 +8,8 @@ SELECT
     v.response,
     v.answered_at
 FROM marketing.company_master c
-JOIN marketing.vendor_calls v ON v.input_key = c.domain
+JOIN marketing.vendor_calls v
+    ON v.input_key = c.domain
     AND v.operation = 'leads_finder'
     AND v.state = 'settled'
 UNION ALL
@@ -21,7 +22,8 @@ SELECT
     v.response,
     v.answered_at
 FROM marketing.company_master c
-JOIN marketing.vendor_calls v ON v.input_key = marketing.linkedin_slug(c.linkedin_url)
+JOIN marketing.vendor_calls v
+    ON v.input_key = marketing.linkedin_slug(c.linkedin_url)
     AND v.operation = 'linkedin_employees'
     AND v.state = 'settled';
 COMMENT ON VIEW marketing.company_answers IS 'Every paid answer about the people of each company';

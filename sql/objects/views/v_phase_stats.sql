@@ -9,7 +9,8 @@ SELECT
     round(avg(w.duration_seconds), 3) AS avg_duration
 FROM unnest(ARRAY['enrichment', 'intelligence', 'messaging', 'delivery']) WITH ORDINALITY AS phase (phase, place)
 LEFT JOIN marketing.pipeline_stages s ON s.phase = phase.phase
-LEFT JOIN marketing.workflow_stats w ON w.workflow_name = s.stage
+LEFT JOIN marketing.workflow_stats w
+    ON w.workflow_name = s.stage
     AND w.created_at > now() - interval '24 hours'
 GROUP BY phase.phase, phase.place
 ORDER BY phase.place;
