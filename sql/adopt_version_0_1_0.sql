@@ -1,5 +1,6 @@
--- A database that version 0.1.0 made (migrations 1 to 22, all of them) has the tables of migrations 1 to 9; barton migrate
--- writes these into the ledger next. What else it had is listed here, so that what no file makes any more is dropped.
+-- A database that version 0.1.0 made (migrations 1 to 22, all of them) has the tables of migrations 1 to 9; barton
+-- migrate writes these into the ledger next. What else it had is listed here, so that what no file makes any more is
+-- dropped.
 DELETE FROM marketing.schema_migrations;
 INSERT INTO marketing.schema_objects (path, checksum, makes)
 VALUES (
