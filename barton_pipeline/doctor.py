@@ -175,7 +175,7 @@ def _alerts(name: str) -> Finding:
             "no channels: you will not be told of alerts",
             f"Set {channels.VARIABLE} (docs/alerts.md).",
         )
-    if wrong := [channel.name for channel in found if not channels.understood(channel)]:
+    if wrong := [channel.name for channel in found if not channels.is_understood(channel)]:
         return Finding(name, "error", f"{', '.join(wrong)}: {channels.NOT_UNDERSTOOD}", "Correct the URL.")
     with transaction() as connection:
         (row,) = sql.rows(
@@ -215,7 +215,7 @@ def _disk(name: str) -> Finding:
 def _dns(name: str) -> Finding:
     from barton_pipeline.addresses.checks import MxLookup
 
-    if MxLookup(timeout_seconds=2.0).available():
+    if MxLookup(timeout_seconds=2.0).is_available():
         return Finding(name, "ok", f"DNS answers on {socket.gethostname()}")
     return Finding(
         name,

@@ -63,7 +63,7 @@ def report(title: str, examples: Examples) -> None:
         examples = without(examples, list(leaks.findings))
     started = time.perf_counter()
     outcome = learning.learn(examples, rules().learning, rules().targets.ple_cut)
-    print(f"\nWithout them, in {time.perf_counter() - started:.1f} s:\n\n{model_card.write(title, outcome)}")
+    print(f"\nWithout them, in {time.perf_counter() - started:.1f} s:\n\n{model_card.write_card(title, outcome)}")
 
 
 def load(files: dict[str, Path]) -> None:

@@ -1,6 +1,6 @@
--- The whole schema for psql, as the user who is to own it: psql -1 -v ON_ERROR_STOP=1 -f sql/install.sql.
--- barton migrate does the same and keeps account of it; it takes over a database that was made by this file.
--- Written by python -m tools.schema, never by hand.
+-- The whole schema for psql, as the user who is to own it: psql -1 -v ON_ERROR_STOP=1 -f sql/install.sql. barton
+-- migrate does the same and keeps account of it; it takes over a database that was made by this file. Written by
+-- python -m tools.schema, never by hand.
 SET client_min_messages = warning;
 SET check_function_bodies = off;
 \ir ledgers.sql

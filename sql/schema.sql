@@ -1933,7 +1933,7 @@ CREATE TABLE marketing.actions (
     CONSTRAINT actions_outcome_check CHECK ((outcome = ANY (ARRAY['started'::text, 'done'::text, 'failed'::text, 'refused'::text]))),
     CONSTRAINT actions_start CHECK (((outcome <> 'started'::text) OR (started_id IS NULL)))
 );
-COMMENT ON TABLE marketing.actions IS 'Append-only: what people and sensors did through the command line, the web or the assistant, and what came of it (docs/actions.md)';
+COMMENT ON TABLE marketing.actions IS 'Append-only: what people and sensors did through the command line, the web or the assistant, and what came of it';
 COMMENT ON COLUMN marketing.actions.id IS 'Row number, given by the database';
 COMMENT ON COLUMN marketing.actions.at IS 'When the row was written, which is the end of the action, or its beginning when the outcome is started';
 COMMENT ON COLUMN marketing.actions.actor IS 'Who: login or name, as the door knows it';
@@ -1945,7 +1945,7 @@ COMMENT ON COLUMN marketing.actions.parameters IS 'What it was asked to do; no s
 COMMENT ON COLUMN marketing.actions.reason IS 'Why, in the words of the actor';
 COMMENT ON COLUMN marketing.actions.shown_count IS 'How many things the preview had shown; NULL when nobody looked';
 COMMENT ON COLUMN marketing.actions.done_count IS 'How many things were changed; NULL unless the outcome is done';
-COMMENT ON COLUMN marketing.actions.outcome IS 'done; failed; refused (the preview had shown another number); started: an action of several transactions that is at work or was killed, unless another row has its id as started_id';
+COMMENT ON COLUMN marketing.actions.outcome IS 'done; failed; refused (the preview had shown another number); started: it has several transactions and is at work or was killed, unless another row has its id as started_id';
 COMMENT ON COLUMN marketing.actions.error IS 'First line of the error; NULL unless failed or refused';
 COMMENT ON COLUMN marketing.actions.request_id IS 'Given by the door; the same request is carried out once';
 COMMENT ON COLUMN marketing.actions.started_id IS 'The row with outcome started that this row ends; NULL for an action of one transaction';

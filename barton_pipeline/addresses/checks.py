@@ -104,7 +104,7 @@ def free_mail_domains() -> frozenset[str]:
 
 
 def check_address(address: str | None) -> AddressCheck:
-    """Syntax and lists only, no DNS. Never raises."""
+    """Syntax and lists only, no DNS. Never raises: None and an empty text have a wrong syntax."""
     from disposable_email_domains import blocklist
     from email_validator import EmailNotValidError, validate_email
 
@@ -157,7 +157,7 @@ class MxLookup:
         self._available: bool | None = None
         self._unanswered = 0
 
-    def available(self) -> bool:
+    def is_available(self) -> bool:
         """Whether DNS finds what certainly exists; asked once. A closed network's resolver denies every name at once."""
         with self._lock:
             if self._available is None:
@@ -171,9 +171,9 @@ class MxLookup:
             if domain in self._known:
                 self._known.move_to_end(domain)
                 return self._known[domain]
-        if not self.available():
+        if not self.is_available():
             return "unavailable"
-        answer = self._mail_records(domain)
+        answer = self._ask_for_mail(domain)
         with self._lock:
             self._remember(domain, answer)
         return answer
@@ -186,7 +186,7 @@ class MxLookup:
         if self._unanswered >= self._rules.unanswered_before_probing_again:
             self._available, self._unanswered = None, 0
 
-    def _mail_records(self, domain: str) -> MxStatus:
+    def _ask_for_mail(self, domain: str) -> MxStatus:
         answer = self._ask(domain, "MX", self._timeout)
         if answer != "empty":
             return answer
@@ -237,16 +237,16 @@ def check_many(addresses: Iterable[str], mx: MxLookup, workers: int) -> dict[str
     open_checks = {
         address: check for address, check in checks.items() if check.status == "unknown" and check.normalised
     }
-    domains = sorted({_domain(check) for check in open_checks.values()})
+    domains = sorted({_domain_of(check) for check in open_checks.values()})
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         answers = dict(zip(domains, pool.map(mx.lookup, domains), strict=True))
     for address, check in open_checks.items():
-        answer = answers[_domain(check)]
+        answer = answers[_domain_of(check)]
         status, reason = _MX_VERDICTS[answer]
         checks[address] = replace(check, status=status, reason=reason, mx=answer)
     return checks
 
 
-def _domain(check: AddressCheck) -> str:
+def _domain_of(check: AddressCheck) -> str:
     assert check.normalised is not None
     return check.normalised.rpartition("@")[2]

@@ -1,7 +1,7 @@
 """Guessing somebody's address from patterns learned on known addresses of the same domain. Pure; configuration beside it.
 
 Belongs here: names as mail systems write them, what a known address says about a domain, ranking guesses. Not here: which
-guesses are bought (``verification``), whether an address works (``email_checks``, the vendor).
+guesses are bought (``verification``), whether an address works (``checks``, the vendor).
 """
 
 import re
@@ -114,9 +114,9 @@ class Guess:
     evidence: int
 
 
-def matching_patterns(local: str, first: str, last: str) -> list[str]:
+def match_patterns(local: str, first: str, last: str) -> list[str]:
     """The patterns that make ``local`` of the name; several when the name is short or the same twice, none for other rules."""
-    return list(_explanations(local, first, last))
+    return list(_explain(local, first, last))
 
 
 def learn(examples: Iterable[Example]) -> DomainPatterns:
@@ -135,23 +135,23 @@ def learn(examples: Iterable[Example]) -> DomainPatterns:
     valid, invalid = Counter[str](), Counter[str]()
     failures = []
     for status, email, first, last in proven:
-        explained = _explanations(email.partition("@")[0], first, last)
+        explained = _explain(email.partition("@")[0], first, last)
         if status == "invalid":
             invalid.update(explained.keys())
             failures.append(explained)
         elif explained:
             valid.update(explained.keys())
-            _add_valid(counts, explained)
+            _learn_valid(counts, explained)
         elif _can_be_written(first, last) and not check_address(email).is_role:
             counts[OTHER] += 1
     strength = sum(counts.values())
     weights = {pattern: count / strength for pattern, count in counts.items()}
     for explained in failures:
-        weights = _after_failure(weights, explained, strength)
+        weights = _learn_failure(weights, explained, strength)
     return DomainPatterns(weights, dict(valid), dict(invalid), frozenset(email for _, email, _, _ in proven))
 
 
-def _add_valid(counts: dict[str, float], explained: dict[str, float]) -> None:
+def _learn_valid(counts: dict[str, float], explained: dict[str, float]) -> None:
     """One address more, shared by the prior: sharing by what was learned so far would make the order of examples matter."""
     prior = rules().patterns
     total = sum(prior[pattern] * share for pattern, share in explained.items())
@@ -159,7 +159,7 @@ def _add_valid(counts: dict[str, float], explained: dict[str, float]) -> None:
         counts[pattern] += prior[pattern] * share / total
 
 
-def _after_failure(weights: dict[str, float], explained: dict[str, float], strength: float) -> dict[str, float]:
+def _learn_failure(weights: dict[str, float], explained: dict[str, float], strength: float) -> dict[str, float]:
     """The mean of the Dirichlet distribution after an address did not exist.
 
     E[w_i (1 - has_address * sum_q share_q w_q)] / E[the same without w_i], where E[w_i w_q] = m_i (strength m_q + [i = q]) /
@@ -174,7 +174,7 @@ def _after_failure(weights: dict[str, float], explained: dict[str, float], stren
     return {pattern: weight / total for pattern, weight in moved.items()}
 
 
-def guesses(
+def guess_addresses(
     first: str, last: str, domain: str, learned: DomainPatterns, limit: int, exclude: Iterable[str] = ()
 ) -> list[Guess]:
     """At most ``limit`` addresses, best first; without examples that is the prior's ranking, and the caller decides on spending.
@@ -188,7 +188,7 @@ def guesses(
     known_patterns = list(rules().patterns)
     parts: dict[str, dict[str, float]] = {}
     for pattern in known_patterns:
-        for local, share in _locals(pattern, first, last).items():
+        for local, share in _make_locals(pattern, first, last).items():
             parts.setdefault(local, {})[pattern] = learned.weights[pattern] * share * rules().has_address
     found: list[Guess] = []
     # rounded: sums in another order differ in the last digits and must not decide the rank
@@ -207,14 +207,14 @@ def guesses(
     return found
 
 
-def _explanations(local: str, first: str, last: str) -> dict[str, float]:
+def _explain(local: str, first: str, last: str) -> dict[str, float]:
     """Patterns that make the local part, with the share of the name's spellings that do; without its number if need be."""
     local = local.lower().partition("+")[0]
     if not _can_be_written(first, last):
         return {}
     # jdoe2 is the second J. Doe of a company that writes jdoe
     for text in (local, local.rstrip("0123456789")):
-        found = {pattern: _locals(pattern, first, last).get(text, 0.0) for pattern in rules().patterns}
+        found = {pattern: _make_locals(pattern, first, last).get(text, 0.0) for pattern in rules().patterns}
         found = {pattern: share for pattern, share in found.items() if share}
         if found:
             return found
@@ -223,14 +223,14 @@ def _explanations(local: str, first: str, last: str) -> dict[str, float]:
 
 def _can_be_written(first: str, last: str) -> bool:
     """Whether there is a name, and no part of it that we cannot read."""
-    firsts, lasts = spellings(first, given=True), spellings(last)
+    firsts, lasts = spell_name(first, given=True), spell_name(last)
     return bool(firsts or lasts) and bool(firsts or not first.strip()) and bool(lasts or not last.strip())
 
 
 @lru_cache(maxsize=_NAMES_KEPT)
-def _locals(pattern: str, first: str, last: str) -> dict[str, float]:
+def _make_locals(pattern: str, first: str, last: str) -> dict[str, float]:
     """Local parts the pattern makes of the name's spellings, with their shares; together at most 1."""
-    firsts, lasts = spellings(first, given=True), spellings(last)
+    firsts, lasts = spell_name(first, given=True), spell_name(last)
     if ("{f" in pattern and not firsts) or ("{l" in pattern and not lasts):
         return {}
     made: dict[str, float] = {}
@@ -252,12 +252,12 @@ def split_name(full: str) -> tuple[str, str]:
     """
     pieces = [piece.split() for piece in full.split(",")]
     degrees = rules().suffixes | {""}
-    pieces = [words for words in pieces if not all(_plain(word) in degrees for word in words)]
-    pieces = [_without_letters(words) for words in pieces]
+    pieces = [words for words in pieces if not all(_simplify(word) in degrees for word in words)]
+    pieces = [_drop_titles_and_degrees(words) for words in pieces]
     if len(pieces) > 1:
         return pieces[1][0], " ".join(pieces[0])
     words = pieces[0] if pieces else []
-    if len(words) > 2 and len(_plain(words[0])) == 1:
+    if len(words) > 2 and len(_simplify(words[0])) == 1:
         words = words[1:]
     if len(words) < 2:
         return " ".join(words), ""
@@ -266,23 +266,25 @@ def split_name(full: str) -> tuple[str, str]:
 
 
 @lru_cache(maxsize=_NAMES_KEPT)
-def spellings(name: str, given: bool = False) -> dict[str, float]:
+def spell_name(name: str, given: bool = False) -> dict[str, float]:
     """How mail systems may write a name, with shares that make 1, likeliest first: ``Müller`` gives mueller 2/3, muller 1/3.
 
     ``given``: it is a first name: only its first word counts, and nicknames do. Empty for no name and for other scripts.
     """
-    words = [word for word in map(_plain, _without_letters(re.sub(r"\(.*?\)|\".*?\"", " ", name).split())) if word]
+    words = [
+        word for word in map(_simplify, _drop_titles_and_degrees(re.sub(r"\(.*?\)|\".*?\"", " ", name).split())) if word
+    ]
     if not given and len(words) == 1 and words[0] in rules().suffixes:
         return {}
     found: dict[str, float] = {}
-    for form, odds in _given_forms(words) if given else _family_forms(words):
-        for text, letter_odds in _in_latin(form):
-            for written, hyphen_odds in _hyphens(text):
+    for form, odds in _form_given_names(words) if given else _form_family_names(words):
+        for text, letter_odds in _write_in_latin(form):
+            for written, hyphen_odds in _write_hyphens(text):
                 if not _WRITTEN.fullmatch(written):
                     return {}
                 found[written] = max(found.get(written, 0.0), odds * letter_odds * hyphen_odds)
     if given and found:
-        nicknames = _nicknames(next(iter(found)))
+        nicknames = _find_nicknames(next(iter(found)))
         for nickname in nicknames:
             found.setdefault(nickname, rules().odds.nickname / len(nicknames))
     best = sorted(found.items(), key=lambda item: -item[1])[: rules().most_spellings]
@@ -290,21 +292,21 @@ def spellings(name: str, given: bool = False) -> dict[str, float]:
     return {text: odds / total for text, odds in best}
 
 
-def _plain(word: str) -> str:
+def _simplify(word: str) -> str:
     """The word in small letters without apostrophes and punctuation."""
     return re.sub(r"['’‘`´.,]", "", unicodedata.normalize("NFC", word).casefold()).strip("-")
 
 
-def _without_letters(words: list[str]) -> list[str]:
+def _drop_titles_and_degrees(words: list[str]) -> list[str]:
     """Words without titles before and degrees behind them; the last one that is left stays, it may be a name."""
-    while len(words) > 1 and _plain(words[0]) in rules().titles:
+    while len(words) > 1 and _simplify(words[0]) in rules().titles:
         words = words[1:]
-    while len(words) > 1 and _plain(words[-1]) in rules().suffixes:
+    while len(words) > 1 and _simplify(words[-1]) in rules().suffixes:
         words = words[:-1]
-    return [] if len(words) == 1 and _plain(words[0]) in rules().titles else words
+    return [] if len(words) == 1 and _simplify(words[0]) in rules().titles else words
 
 
-def _given_forms(words: list[str]) -> list[tuple[str, float]]:
+def _form_given_names(words: list[str]) -> list[tuple[str, float]]:
     """The first word, and the first two as one; an initial before a name is not what somebody is called by."""
     while len(words) > 1 and len(words[0]) == 1:
         words = words[1:]
@@ -314,7 +316,7 @@ def _given_forms(words: list[str]) -> list[tuple[str, float]]:
     return [(words[0], 1.0), *two]
 
 
-def _family_forms(words: list[str]) -> list[tuple[str, float]]:
+def _form_family_names(words: list[str]) -> list[tuple[str, float]]:
     """All words as one, without the particles, and the first and the last of several."""
     if not words:
         return []
@@ -327,19 +329,19 @@ def _family_forms(words: list[str]) -> list[tuple[str, float]]:
     return forms
 
 
-def _in_latin(word: str) -> list[tuple[str, float]]:
+def _write_in_latin(word: str) -> list[tuple[str, float]]:
     """The word with each special letter in its first spelling, then in its last, both without other accents."""
     table = rules().letters
-    first, last = (_without_accents("".join(table.get(c, [c])[place] for c in word)) for place in (0, -1))
+    first, last = (_drop_accents("".join(table.get(c, [c])[place] for c in word)) for place in (0, -1))
     return [(first, 1.0)] if first == last else [(first, 1.0), (last, rules().odds.letter)]
 
 
-def _without_accents(text: str) -> str:
+def _drop_accents(text: str) -> str:
     decomposed = unicodedata.normalize("NFKD", text)
     return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
 
 
-def _hyphens(text: str) -> list[tuple[str, float]]:
+def _write_hyphens(text: str) -> list[tuple[str, float]]:
     """A double name joined, with its hyphen, and its first part alone."""
     if "-" not in text:
         return [(text, 1.0)]
@@ -351,7 +353,7 @@ def _hyphens(text: str) -> list[tuple[str, float]]:
     ]
 
 
-def _nicknames(name: str) -> list[str]:
+def _find_nicknames(name: str) -> list[str]:
     """What bearers of the name are called, or the names that the nickname stands for."""
     table = rules().nicknames
     return table.get(name) or [formal for formal, short in table.items() if name in short]

@@ -1,7 +1,7 @@
 """Stage verified_emails: addresses get a verdict with its age and reason; people without one that works get a guessed one.
 
-Belongs here: which addresses are checked, bought and guessed, and where verdicts are kept. The free checks are ``email_checks``
-and can only end in invalid or unknown; patterns are ``email_patterns``. A vendor's verdict is never overwritten by a free one.
+Belongs here: which addresses are checked, bought and guessed, and where verdicts are kept. The free checks are ``checks``
+and can only end in invalid or unknown; patterns are ``patterns``. A vendor's verdict is never overwritten by a free one.
 """
 
 from collections.abc import Callable, Iterator
@@ -118,7 +118,10 @@ def rules() -> Rules:
 
 
 def run(connection: Connection, import_batch_id: str, mx: MxLookup | None = None) -> Counts:
-    """Give every address of the batch a verdict, and people the guesses that work; returns the stage's counts."""
+    """Give every address of the batch a verdict, and people the guesses that work; returns the stage's counts.
+
+    ``mx`` answers MX questions; None makes a lookup for this call.
+    """
     mx = mx or mx_lookup()
     checked = _check_for_free(connection, import_batch_id, mx)
     # verdicts first: whether an address may be replaced depends on them; then those of the replacements
@@ -139,12 +142,12 @@ def _check_for_free(connection: Connection, import_batch_id: str, mx: MxLookup) 
                 "batch": import_batch_id,
                 "version": rules_version(),
                 "fresh_days": rules().fresh_days,
-                "dns": mx.available(),
+                "dns": mx.is_available(),
             },
         )
         while chunk := addresses.fetchmany(CHUNK):
             verdicts = check_many([email for (email,) in chunk], mx, workers=rules().dns_workers)
-            rows = [_row(email, verdict, import_batch_id) for email, verdict in sorted(verdicts.items())]
+            rows = [_make_row(email, verdict, import_batch_id) for email, verdict in sorted(verdicts.items())]
             execute_values(cursor, UPSERT, rows, page_size=CHUNK)
             checked += len(rows)
     return checked
@@ -228,7 +231,7 @@ def next_guesses(connection: Connection, page: dict[str, Any], mx: MxLookup) -> 
         cursor.execute(_EVIDENCE, {"domains": domains})
         evidence: dict[str, list[Any]] = {}
         for domain, first, last, full, email, status in cursor.fetchall():
-            first, last = _names(first, last, full)
+            first, last = _split_names(first, last, full)
             evidence.setdefault(domain, []).append(patterns.Example(first, last, email, status))
         cursor.execute(
             """
@@ -256,9 +259,9 @@ def next_guesses(connection: Connection, page: dict[str, Any], mx: MxLookup) -> 
         tried = asked.get(person, [])
         if len(tried) >= limits.at_most or domain in under_way:
             continue
-        first, last = _names(first, last, full)
-        exclude = {*tried, *([email] if email else []), *_known_invalid(evidence.get(domain, []))}
-        for guess in patterns.guesses(first, last, domain, learned[domain], limit=1, exclude=exclude):
+        first, last = _split_names(first, last, full)
+        exclude = {*tried, *([email] if email else []), *_list_known_invalid(evidence.get(domain, []))}
+        for guess in patterns.guess_addresses(first, last, domain, learned[domain], limit=1, exclude=exclude):
             if guess.probability >= limits.least_probability:
                 details = {"guessed_for": person, "pattern": guess.pattern, "probability": round(guess.probability, 4)}
                 candidates.append(Input(guess.email, details))
@@ -266,12 +269,12 @@ def next_guesses(connection: Connection, page: dict[str, Any], mx: MxLookup) -> 
     return [guess for guess in candidates if free[guess.key].status != "invalid" and not free[guess.key].is_role]
 
 
-def _known_invalid(evidence: list[Any]) -> set[str]:
+def _list_known_invalid(evidence: list[Any]) -> set[str]:
     return {example.email for example in evidence if example.status == "invalid"}
 
 
-def _names(first: str | None, last: str | None, full: str | None) -> tuple[str, str]:
-    """First and last name; out of the full name where a source gives only that."""
+def _split_names(first: str | None, last: str | None, full: str | None) -> tuple[str, str]:
+    """First and last name; out of the full name where a source gives only that; empty where nothing is known."""
     words = (full or "").split()
     return first or (words[0] if words else ""), last or (words[-1] if len(words) > 1 else "")
 
@@ -281,7 +284,7 @@ def mx_lookup() -> MxLookup:
     return MxLookup(timeout_seconds=rules().dns_timeout_seconds)
 
 
-def _row(email: str, check: AddressCheck, import_batch_id: str) -> tuple[Any, ...]:
+def _make_row(email: str, check: AddressCheck, import_batch_id: str) -> tuple[Any, ...]:
     return (
         email,
         check.status,

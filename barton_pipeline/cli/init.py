@@ -25,19 +25,8 @@ ENV_EXAMPLE = """\
 @click.argument("folder", type=click.Path(path_type=Path))
 def init(folder: Path) -> None:
     """Make FOLDER (. is this one) a project: dagster.yaml, workspace.yaml, .env.example, .gitignore. Existing files stay."""
-    files = project_files()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            click.echo(f"{folder / name}: {_write(folder / name, text)}")
-    except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(
-            f"{error.filename} cannot be made: something else is in the way. Move it or choose another folder."
-        ) from error
-    except OSError as error:
-        raise InputError(
-            f"{error.filename or folder} cannot be made: {error.strerror}. Choose another folder."
-        ) from error
+    for name, text in project_files().items():
+        click.echo(f"{folder / name}: {_write(folder / name, text)}")
     click.echo("\nNext:")
     if folder.resolve() != Path.cwd():
         click.echo(f"  cd {shlex.quote(str(folder))}")
@@ -53,15 +42,27 @@ def project_files() -> dict[str, str]:
 
 
 def _write(path: Path, text: str) -> str:
-    """Write the file unless there is one; what was done, for the operator. Raises OSError, also when a folder is there."""
+    """Write the file, and its folder, unless it is there; what was done, for the operator. Raises InputError when it cannot."""
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as stream:
             stream.write(text)
         return "written"
-    except FileExistsError:
+    except (FileExistsError, NotADirectoryError) as error:
         if not path.is_file():
-            raise
-    present = path.read_text(encoding="utf-8", errors="replace")
+            raise InputError(
+                f"{path} cannot be made: something else is in the way. Move it or choose another folder."
+            ) from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be made: {error.strerror}. Choose another folder.") from error
+    return _kept(path, text)
+
+
+def _kept(path: Path, text: str) -> str:
+    try:
+        present = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        return f"kept as it is ({error.strerror})"
     return "is there already" if present == text else f"kept as it is{_advice(path.name, present)}"
 
 

@@ -37,7 +37,11 @@ MAPPING = Table(
 @click.option("--batch", help="Import batch key [default: made from today's date and the file's name].")
 @click.option("--kind", type=click.Choice(KINDS), help="What the rows are [default: from the header].")
 @click.option(
-    "--map", "columns", multiple=True, metavar="FIELD=COLUMN", help="The column of a field, where the header misleads."
+    "--map",
+    "columns",
+    multiple=True,
+    metavar="FIELD=COLUMN",
+    help="The column of a field, where the header misleads (FIELD= for none); may be repeated.",
 )
 @click.option("--encoding", help="Encoding of a text file [default: found out].")
 @click.option("--delimiter", help="What separates the values of a text file, one character [default: found out].")
@@ -85,16 +89,23 @@ def load(
         _print_load_report(report, dry_run)
         if done.companies:
             _print_companies(done.companies)
+        if dry_run:
+            say("Nothing was loaded (--dry-run).")
     if done.report.rejected and not done.report.loaded:
         raise click.exceptions.Exit(1)
 
 
 def _given_columns(given: tuple[str, ...]) -> dict[str, str]:
-    """FIELD=COLUMN pairs. Raises InputError for one without an equals sign."""
+    """FIELD=COLUMN pairs. Raises InputError for one without an equals sign, and for a field that is given twice."""
+    columns: dict[str, str] = {}
     for pair in given:
-        if "=" not in pair:
+        field, equals, column = pair.partition("=")
+        if not equals:
             raise InputError(f"--map {pair!r} is not FIELD=COLUMN, for example --map company='Account Name'.")
-    return {field: column for field, _, column in (pair.partition("=") for pair in given)}
+        if field in columns:
+            raise InputError(f"--map gives {field} twice: {columns[field]!r} and {column!r}.")
+        columns[field] = column
+    return columns
 
 
 def _print_companies(found: LoadedCompanies) -> None:
@@ -124,10 +135,11 @@ def _print_load_report(report: dict[str, Any], dry_run: bool) -> None:
         say(f"Kept in raw only: {', '.join(map(str, mapping['unused']))}", style="dim")
     for note in report["notes"]:
         say(note, style="yellow")
+    for reason, rows in report["rejected_by_reason"].items():
+        say(f"{rows:,} rejected: {reason}")
     for rejected in report["rejected_sample"]:
         say(f"Line {rejected['line_number']}: {rejected['reason']}: {rejected['details']}")
     if dry_run:
-        say("Nothing was loaded (--dry-run).")
         return
     if report["rejected"] > len(report["rejected_sample"]):
         say("All rejected lines: SELECT * FROM intake.rejected_rows;")

@@ -31,7 +31,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 must not end a command
     try:
         # the code of a command that says Exit is handed back here, not raised
-        sys.exit(barton.main(standalone_mode=False) or 0)
+        sys.exit(barton.main(prog_name="barton", standalone_mode=False) or 0)
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from barton_pipeline.cli.operator import operator
+from barton_pipeline.cli.options import read_moment
 from barton_pipeline.cli.printing import (
     Column,
     Importance,
@@ -134,6 +135,8 @@ class Backup:
 @click.option("--batch", help="Only errors of this batch.")
 @click.option("--severity", type=click.Choice(["warning", "error", "critical"]), help="Only errors of this severity.")
 @click.option("--cause", help="Only errors of this cause (--by-cause tells it).")
+@click.option("--type", "event_type", help="Only errors of this stage or type of event.")
+@click.option("--since", help="Only errors since this moment, ISO 8601 with a time zone or a date (UTC).")
 @click.option("--by-cause", is_flag=True, help="Group the errors by their cause.")
 @click.option(
     "--resolve", "resolve_ids", type=int, multiple=True, help="Close the error with this id; may be repeated."
@@ -146,6 +149,8 @@ def errors(
     batch: str | None,
     severity: str | None,
     cause: str | None,
+    event_type: str | None,
+    since: str | None,
     by_cause: bool,
     resolve_ids: tuple[int, ...],
     resolve_cause: str | None,
@@ -154,12 +159,19 @@ def errors(
     json_output: bool,
 ) -> None:
     """Show open errors, worst first, or close some."""
+    if cause and resolve_cause:
+        raise InputError("Say --cause or --resolve-cause, not both")
+    wanted = ErrorFilter(
+        ids=resolve_ids or None,
+        import_batch_id=batch,
+        fingerprint=cause or resolve_cause,
+        severity=severity,
+        event_type=event_type,
+        since=read_moment("--since", since),
+    )
     if resolve_ids or resolve_cause:
-        _resolve(
-            ErrorFilter(ids=resolve_ids or None, import_batch_id=batch, fingerprint=resolve_cause), notes, json_output
-        )
+        _resolve(wanted, notes, json_output)
         return
-    wanted = ErrorFilter(import_batch_id=batch, fingerprint=cause, severity=severity)
     with transaction() as connection:
         found: Sequence[Any] = (
             group_errors(connection, wanted, limit=limit) if by_cause else list_errors(connection, wanted, limit=limit)
@@ -184,12 +196,14 @@ def _resolve(wanted: ErrorFilter, notes: str | None, json_output: bool) -> None:
 
 @click.command()
 @click.option("--action", help="Only this action, for example undo.")
+@click.option("--since", help="Only since this moment, ISO 8601 with a time zone or a date (UTC).")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(min=1), help="At most this many.")
 @as_json
-def audit(action: str | None, limit: int, json_output: bool) -> None:
+def audit(action: str | None, since: str | None, limit: int, json_output: bool) -> None:
     """Show what was done, by whom and why, newest first."""
+    moment = read_moment("--since", since)
     with transaction() as connection:
-        found = list_actions(connection, action=action, limit=limit)
+        found = list_actions(connection, action=action, since=moment, limit=limit)
     if json_output:
         print_json(found)
     else:
@@ -326,14 +340,14 @@ def alerts(test: bool, summary: bool, json_output: bool) -> None:
         return
     with transaction() as connection:
         if summary:
-            counts = alerts_module.summary(connection)
+            counts = alerts_module.summarise(connection)
         else:
-            found = alerts_module.firing(connection)
+            found = alerts_module.list_firing(connection)
     if json_output:
         print_json(counts if summary else found)
     elif summary:
         say(f"{counts.since:%Y-%m-%d %H:%M} to {counts.until:%H:%M %Z}")
-        say("\n".join(alerts_module.summary_lines(counts)))
+        say("\n".join(alerts_module.word_summary(counts)))
     else:
         print_table(ALERTS, found)
 

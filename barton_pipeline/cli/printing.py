@@ -91,18 +91,16 @@ def print_table(table: Table, rows: Sequence[Any], *, aside: bool = False, title
     ``aside`` marks what stands beside a command's main table: it goes to standard error when standard output is no terminal, so
     that the lines a script reads all have the same fields. ``title`` takes the place of the table's.
     """
-    if is_terminal():
-        console.print(render(table, rows, console.width, title), soft_wrap=True)
+    out = _console(aside)
+    if out.file.isatty():
+        out.print(render(table, rows, out.width, title), soft_wrap=True)
     else:
-        click.echo(tab_separated(table, rows), err=aside)
+        click.echo(tab_separated(table, rows), err=out.stderr)
 
 
 def say(text: str, *, aside: bool = False, style: str = "") -> None:
     """A sentence or several lines, folded to the terminal's width; ``aside`` as in ``print_table``."""
-    if is_terminal():
-        console.print(_lines(text, console.width, style), soft_wrap=True)
-    else:
-        click.echo("\n".join(visible(line) for line in text.split("\n")), err=aside)
+    _print_lines(_console(aside), text, style)
 
 
 def print_items(items: Sequence[tuple[str, str]]) -> None:
@@ -118,10 +116,18 @@ def print_items(items: Sequence[tuple[str, str]]) -> None:
 
 def complain(text: str) -> None:
     """What went wrong, on standard error."""
-    if error_console.file.isatty():
-        error_console.print(_lines(text, error_console.width), soft_wrap=True)
+    _print_lines(error_console, text)
+
+
+def _console(aside: bool) -> Console:
+    return error_console if aside and not is_terminal() else console
+
+
+def _print_lines(out: Console, text: str, style: str = "") -> None:
+    if out.file.isatty():
+        out.print(_lines(text, out.width, style), soft_wrap=True)
     else:
-        click.echo("\n".join(visible(line) for line in text.split("\n")), err=True)
+        click.echo("\n".join(visible(line) for line in text.split("\n")), err=out.stderr)
 
 
 def is_terminal() -> bool:
@@ -151,8 +157,8 @@ def render(table: Table, rows: Sequence[Any], width: int, title: str | None = No
         grid.add_column(Text(column.heading), justify=justify, width=cells, overflow="fold")
     for row in rows:
         folded = [fold(cell(column, row), cells, True) for column, cells in zip(columns, widths, strict=True)]
-        grid.leading = max(grid.leading, any(len(lines) > 1 for lines in folded))
-        grid.add_row(*(Text("\n".join(lines)) for lines in folded))
+        # an empty line below a row of several lines
+        grid.add_row(*(Text("\n".join(lines)) for lines in folded), end_section=any(len(lines) > 1 for lines in folded))
     parts: list[RenderableType] = [_lines(heading, width, "bold"), grid]
     if hidden := [column.heading for column in table.columns if column not in columns]:
         parts.append(_lines(f"No room at this width: {', '.join(hidden)}", width, "dim"))
@@ -237,7 +243,7 @@ def value_of(row: Any, field: str) -> Any:
 def cell(column: Column, row: Any) -> str:
     """The value of a row as a person reads it."""
     value = value_of(row, column.field)
-    if value is None or value == () or value == []:
+    if value is None or value in ("", (), []):
         return NOTHING
     if column.kind is Kind.MONEY:
         return money(value)

@@ -23,7 +23,7 @@ from barton_pipeline.cli.printing import (
     tab_separated,
 )
 from barton_pipeline.errors import InputError
-from barton_pipeline.postgres import embedded
+from barton_pipeline.postgres import embedded, migrations
 from barton_pipeline.postgres.connection import database_url, redact
 from barton_pipeline.queue import listening
 
@@ -104,6 +104,7 @@ def migrate(to: int | None, down_to: int | None, yes: bool, json_output: bool) -
     """
     from barton_pipeline.actions import installation
 
+    migrations.available()  # an incomplete installation is told before a server is started for it
     if down_to is not None:
         if to is not None:
             raise InputError("Say --to or --down-to, not both")

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from barton_pipeline.batch_keys import check_batch_key
+from barton_pipeline.cli.operator import operator
+from barton_pipeline.cli.options import read_moment
 from barton_pipeline.cli.printing import (
     Column,
     Importance,
@@ -20,7 +22,6 @@ from barton_pipeline.cli.printing import (
     print_table,
     say,
 )
-from barton_pipeline.errors import InputError
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.reports.batches import check_known_batch
 from barton_pipeline.reports.targets import Target, list_targets, write_csv
@@ -107,7 +108,7 @@ def explain(company: str, as_of: str | None, json_output: bool) -> None:
     """
     from barton_pipeline.scoring import explain as explanation
 
-    moment = _moment(as_of)
+    moment = read_moment("--as-of", as_of)
     with transaction() as connection:
         found = explanation.explain(connection, explanation.find_company(connection, company), moment)
     if json_output:
@@ -137,18 +138,6 @@ def _shares(found: "Explanation") -> Iterator[Share]:
         yield Share("BIT", signal.share, signal.label, signal.n, signal.last_at)
 
 
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(
-            f"--as-of {text!r} is not a moment; write it like 2026-11-01 or 2026-11-01T09:30+00:00."
-        ) from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
 @click.command()
 @click.option("--retire", is_flag=True, help="Take the published model back; the rubric scores again.")
 @click.option("--rescore", is_flag=True, help="Score every company again now instead of tonight.")
@@ -158,16 +147,20 @@ def learn(retire: bool, rescore: bool, json_output: bool) -> None:
 
     The model is published if it beats the present one (docs/learning.md).
     """
-    from barton_pipeline.scoring import models, rescoring, training
+    from barton_pipeline.actions import models
+    from barton_pipeline.scoring import rescoring
 
     found: dict[str, Any] = {}
-    with transaction() as connection:
-        if retire:
-            found["retired"] = models.retire(connection)
-        else:
-            found["training_set"] = training.build(connection)
-            version, outcome, card = training.learn(connection)
-            found |= {"version": version, "published": outcome.publish, "report": outcome.report}
+    if retire:
+        found["retired"] = models.retire_model(None, operator()).version
+    else:
+        learned = models.learn(None, operator())
+        found = {
+            "training_set": learned.training_set,
+            "version": learned.version,
+            "published": learned.published,
+            "report": learned.report,
+        }
     if rescore:
         found["rescored"] = rescoring.rescore("manual")
     if json_output:
@@ -178,8 +171,8 @@ def learn(retire: bool, rescore: bool, json_output: bool) -> None:
     elif is_terminal():
         from rich.markdown import Markdown
 
-        console.print(Markdown(card))
+        console.print(Markdown(learned.card))
     else:
-        click.echo(card)
+        click.echo(learned.card)
     if rescore:
         say(f"{found['rescored']['companies']:,} companies scored again in {found['rescored']['seconds']:.1f} s.")

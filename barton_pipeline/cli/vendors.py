@@ -170,7 +170,7 @@ def sandbox(port: int, seed: int) -> None:
     from barton_pipeline.vendors.sandbox import running_sandbox
 
     with running_sandbox(seed=seed, port=port) as server:
-        click.echo(f"Sandbox for Apify and MillionVerifier: {server.url} (everybody is invented; nothing is charged)")
-        click.echo(f"To use it: export BARTON_SANDBOX_URL={server.url}\nCtrl-C stops it.")
+        say(f"Sandbox for Apify and MillionVerifier: {server.url} (everybody is invented; nothing is charged)")
+        say(f"To use it: export BARTON_SANDBOX_URL={server.url}\nCtrl-C stops it.")
         with contextlib.suppress(KeyboardInterrupt):
             signal.pause()

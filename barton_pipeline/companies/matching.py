@@ -61,15 +61,13 @@ def judge_loaded(connection: Connection, import_batch_id: str) -> LoadedCompanie
 def unmatch(connection: Connection, row_id: int, notes: str | None) -> int:
     """Make the rows written like intake row ``row_id`` a company of their own; returns how many rows that are.
 
-    It is kept in the name of marketing.actor(). Their batches are queued, and promotion gives the new company its ID. People who
+    ``notes`` says why, for those who look at it later; None for nothing to say. The act is kept in the name of
+    marketing.actor(). The rows' batches are queued, and promotion gives the new company its ID. People who
     were placed at the old company stay there. Raises InputError when the row has no match, or nothing but the match tells the
     two companies apart.
     """
-    with connection.cursor() as cursor:
-        try:
-            cursor.execute("SELECT marketing.unmatch_company(%s, marketing.actor(), %s)", (row_id, notes))
-        except (psycopg2.errors.NoDataFound, psycopg2.errors.CheckViolation) as error:
-            raise InputError(f"{error.diag.message_primary}. {error.diag.message_hint}") from None
-        row = cursor.fetchone()
-    assert row is not None
-    return int(row[0])
+    statement = "SELECT marketing.unmatch_company(%(row_id)s, marketing.actor(), %(notes)s)"
+    try:
+        return int(sql.value(connection, statement, row_id=row_id, notes=notes))
+    except (psycopg2.errors.NoDataFound, psycopg2.errors.CheckViolation) as error:
+        raise InputError(f"{error.diag.message_primary}. {error.diag.message_hint}") from None

@@ -86,7 +86,10 @@ def rules() -> Rules:
 def run(
     connection: Connection, import_batch_id: str, classify: Callable[[str | None], titles.TitleMatch] = titles.classify
 ) -> Counts:
-    """Match the batch's people and fill the slots of its companies; returns the stage's counts."""
+    """Match the batch's people and fill the slots of its companies; returns the stage's counts.
+
+    ``classify`` tells the slot of a title, which may be None.
+    """
     _read_answers(connection, import_batch_id)
     people = run_sql(
         connection,
@@ -150,7 +153,7 @@ def to_ask(operation: str) -> str:
 def to_ask_parameters(
     import_batch_id: str, operation: str, after: str = "", limit: int | None = None
 ) -> dict[str, Any]:
-    """What ``to_ask`` needs: only keys behind ``after``, at most ``limit`` of them."""
+    """What ``to_ask`` needs: only keys behind ``after``, at most ``limit`` of them (None: all)."""
     days = settings.rules().operations[operation].fresh_days
     return {"batch": import_batch_id, "fresh_days": days, "after": after, "limit": limit}
 

@@ -170,7 +170,8 @@ def read_rules(path: Path) -> _Rules:
         **{name: f"(?:{'|'.join(patterns)})" for name, patterns in loaded.terms.items()},
     }
 
-    def compiled(pattern: str, key: str) -> re.Pattern[str]:
+    def compile_pattern(pattern: str, key: str) -> re.Pattern[str]:
+        """Raises InputError that names the key for a wrong regular expression."""
         try:
             return re.compile(pattern)
         except re.error as error:
@@ -178,36 +179,37 @@ def read_rules(path: Path) -> _Rules:
                 f"{path.name}: {key} holds a wrong regular expression ({error}): {pattern[:200]}"
             ) from error
 
-    def whole_words(patterns: list[str], key: str) -> re.Pattern[str]:
+    def compile_words(patterns: list[str], key: str) -> re.Pattern[str]:
+        """Any of the patterns as whole words, with the terms they use filled in. Raises InputError as compile_pattern does."""
         text = "|".join(patterns)
         for name, pattern in terms.items():
             text = text.replace(f"{{{name}}}", pattern)
         if left := re.search(r"\{[a-z_]+\}", text):
             raise InputError(f"{path.name}: {key} uses {left[0]}, which is not in terms.")
-        return compiled(rf"\b(?:{text})(?!\w)", key)
+        return compile_pattern(rf"\b(?:{text})(?!\w)", key)
 
     words = "|".join("(" + "|".join(read_as) + ")" for read_as in loaded.words.values())
     return _Rules(
         minimum_confidence=loaded.minimum_confidence,
         spellings=loaded.spellings,
         words=list(loaded.words),
-        word=compiled(rf"\b(?:{words})\b", "words"),
-        articles=compiled(rf"\b(?:{'|'.join(loaded.articles)})\b ?", "articles"),
-        employer=compiled(rf" (?:{'|'.join(loaded.employer_after)}) [^,|]*", "employer_after"),
+        word=compile_pattern(rf"\b(?:{words})\b", "words"),
+        articles=compile_pattern(rf"\b(?:{'|'.join(loaded.articles)})\b ?", "articles"),
+        employer=compile_pattern(rf" (?:{'|'.join(loaded.employer_after)}) [^,|]*", "employer_after"),
         vetoes=[
-            _Veto(entry.name, entry.scope, whole_words(entry.patterns, f"vetoes ({entry.name})"))
+            _Veto(entry.name, entry.scope, compile_words(entry.patterns, f"vetoes ({entry.name})"))
             for entry in loaded.vetoes
         ],
         not_the_post=[
-            (entry.name, whole_words(entry.patterns, f"not_the_post ({entry.name})")) for entry in loaded.not_the_post
+            (entry.name, compile_words(entry.patterns, f"not_the_post ({entry.name})")) for entry in loaded.not_the_post
         ],
         slots=[
-            _SlotRule(slot, entry.name, entry.confidence, whole_words(entry.patterns, f"slots.{slot} ({entry.name})"))
+            _SlotRule(slot, entry.name, entry.confidence, compile_words(entry.patterns, f"slots.{slot} ({entry.name})"))
             for slot in get_args(Slot)
             for entry in getattr(loaded.slots, slot)
         ],
         dampers=[
-            _Damper(entry.name, entry.where, entry.factors, whole_words(entry.patterns, f"dampers ({entry.name})"))
+            _Damper(entry.name, entry.where, entry.factors, compile_words(entry.patterns, f"dampers ({entry.name})"))
             for entry in loaded.dampers
         ],
     )
@@ -219,43 +221,46 @@ def minimum_confidence() -> float:
 
 
 def classify(title: str | None) -> TitleMatch:
-    """The single best slot of a title. Deterministic; never raises; case, accents and punctuation do not matter."""
+    """The single best slot of a title; of None and of what is no title, no slot.
+
+    Deterministic; never raises; case, accents and punctuation do not matter.
+    """
     rules = _rules()
-    text = _read(title or "", rules)
+    text = _fold(title or "", rules)
     if not text:
         return TitleMatch(None, 0.0, "no title")
-    text, taken_out = _without_what_is_not_held(text, rules)
-    best = max(_candidates(text, rules), key=lambda match: match.confidence, default=None)
+    text, taken_out = _remove_what_is_not_held(text, rules)
+    best = max(_find_candidates(text, rules), key=lambda match: match.confidence, default=None)
     if best is not None:
         return best
     return TitleMatch(None, 0.0, f"not held: {', '.join(taken_out)}" if taken_out else "no rule fits")
 
 
-def _read(title: str, rules: _Rules) -> str:
+def _fold(title: str, rules: _Rules) -> str:
     """The title as plain words in one language, parts separated by ``,`` and clauses by ``|``."""
     text = unicodedata.normalize("NFKC", html.unescape(title[:MAXIMUM_LENGTH])).casefold().translate(_LETTERS)
     text = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
     text = _GENDERS.sub("", " ".join(text.split()))
     text = _POSSESSIVE.sub("", _DOTS.sub("", text)).replace("@", " at ")
     text = _AND.sub(" and ", _WEAK.sub(" , ", _STRONG.sub(" | ", text)))
-    text = _SEPARATORS.sub(_one_separator, _OTHER.sub(" ", text)).strip(" ,|")
+    text = _SEPARATORS.sub(_unify_separator, _OTHER.sub(" ", text)).strip(" ,|")
     for written, read_as in rules.spellings.items():
         text = text.replace(written, read_as)
     text = rules.word.sub(lambda match: rules.words[(match.lastindex or 1) - 1], text)
     return rules.employer.sub("", rules.articles.sub("", " ".join(text.split())))
 
 
-def _one_separator(match: re.Match[str]) -> str:
+def _unify_separator(match: re.Match[str]) -> str:
     return " | " if "|" in match.group() else " , "
 
 
-def _without_what_is_not_held(text: str, rules: _Rules) -> tuple[str, list[str]]:
+def _remove_what_is_not_held(text: str, rules: _Rules) -> tuple[str, list[str]]:
     """What the person holds today, and the names of the rules that took something out."""
     taken_out = []
     for veto in rules.vetoes:
         while match := veto.pattern.search(text):
             taken_out.append(veto.name)
-            start, end = _extent(text, match, veto.scope)
+            start, end = _find_extent(text, match, veto.scope)
             text = f"{text[:start]}{text[end:]}".strip(" ,|")
     for name, pattern in rules.not_the_post:
         text, count = pattern.subn("-", text)
@@ -263,7 +268,7 @@ def _without_what_is_not_held(text: str, rules: _Rules) -> tuple[str, list[str]]
     return text, list(dict.fromkeys(taken_out))
 
 
-def _extent(text: str, match: re.Match[str], scope: Scope) -> tuple[int, int]:
+def _find_extent(text: str, match: re.Match[str], scope: Scope) -> tuple[int, int]:
     """Where the vetoed stretch of ``text`` begins and ends."""
     if scope == "title":
         return 0, len(text)
@@ -279,29 +284,29 @@ def _extent(text: str, match: re.Match[str], scope: Scope) -> tuple[int, int]:
     return part, min(ends, default=clause_end)
 
 
-def _candidates(text: str, rules: _Rules) -> list[TitleMatch]:
+def _find_candidates(text: str, rules: _Rules) -> list[TitleMatch]:
     """Every slot rule that fits, lowered where the title says so; in the order of the rules."""
     found = []
     for rule in rules.slots:
         for match in rule.pattern.finditer(text):
             confidence, names = rule.confidence, [rule.name]
             for damper in rules.dampers:
-                if _lowers(damper, text, match):
+                if _applies(damper, text, match):
                     confidence *= getattr(damper.factors, rule.slot)
                     names.append(damper.name)
             found.append(TitleMatch(rule.slot, round(confidence, 3), ", ".join(names)))
     return found
 
 
-def _lowers(damper: _Damper, text: str, match: re.Match[str]) -> bool:
+def _applies(damper: _Damper, text: str, match: re.Match[str]) -> bool:
     if damper.where == "anywhere":
         return damper.pattern.search(text) is not None
     if damper.where == "part":
-        return damper.pattern.search(_part(text, match)) is not None
+        return damper.pattern.search(_find_part(text, match)) is not None
     return any(found.start() < match.end() and match.start() < found.end() for found in damper.pattern.finditer(text))
 
 
-def _part(text: str, match: re.Match[str]) -> str:
+def _find_part(text: str, match: re.Match[str]) -> str:
     """The part of ``text``, between separators, that contains the match."""
     before = max(text.rfind(separator, 0, match.start()) for separator in ",|") + 1
     ends = [end for separator in ",|" if (end := text.find(separator, match.end())) >= 0]

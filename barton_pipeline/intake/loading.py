@@ -85,12 +85,15 @@ def load_file(
     kind: str | None = None,
     batch: str | None = None,
     columns: ReadOnlyDict[str, str] | None = None,
+    options: ReadOptions | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> LoadReport:
     """``read_file`` in one transaction, which it commits; a dry run rolls it back and reports the same."""
     with connection:
-        report = read_file(connection, path, kind=kind, batch=batch, columns=columns, progress=progress)
+        report = read_file(
+            connection, path, kind=kind, batch=batch, columns=columns, options=options, progress=progress
+        )
         if dry_run:
             connection.rollback()
     return report

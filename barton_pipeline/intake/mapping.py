@@ -120,6 +120,7 @@ class Mapping:
 
     @property
     def unused(self) -> list[str]:
+        """Header names that no field uses."""
         used = {index for indexes in self.columns.values() for index in indexes}
         return [name for index, name in enumerate(self.header) if index not in used]
 

@@ -1,6 +1,6 @@
 """Alerts: what ``alerts.yaml`` finds wrong, since when, and the messages to be sent about it; the hourly summary.
 
-Belongs here: measuring in SQL, and the life of an alert (``marketing.alerts``). Not here: sending (``alert_channels``).
+Belongs here: measuring in SQL, and the life of an alert (``marketing.alerts``). Not here: sending (``channels``).
 A message is written in the transaction that changes the alert, so that neither is there without the other. No dagster here.
 """
 
@@ -75,7 +75,7 @@ class Rule:
     least_executions: int
 
     def severity(self, value: float) -> str | None:
-        """The worst level that the value reaches."""
+        """The worst level that the value reaches; None when it reaches none."""
         for severity in _SEVERITIES:
             level = self.levels.get(severity)
             if level is not None and (value > level or (value == level and not self.above)):
@@ -254,13 +254,13 @@ def watch() -> str:
 def _bounded_transaction() -> Iterator[Connection]:
     """A transaction none of whose statements takes longer than ``statement_seconds``."""
     with transaction() as connection:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", (f"{settings().statement_seconds}s",))
+        limit = f"{settings().statement_seconds}s"
+        sql.execute(connection, "SELECT set_config('statement_timeout', %(limit)s, true)", limit=limit)
         yield connection
 
 
 def _take_beat(connection: Connection, name: str, minutes: int) -> datetime | None:
-    """The beginning of the present stretch of minutes (UTC), if nobody has taken it yet.
+    """The beginning of the present stretch of ``minutes`` (UTC); None when somebody has taken it already.
 
     A beat in the future was taken before the server's clock jumped back, and does not count.
     """
@@ -313,30 +313,30 @@ def measure(connection: Connection) -> dict[tuple[str, str], Measurement]:
     for name in [*_MEASURES, "vendor_budget"]:
         try:
             with sql.savepoint(connection):
-                rows = _rows(connection, name)
+                rows = _measure_rule(connection, name)
         except (psycopg2.Error, ArithmeticError) as error:
             reason = (isinstance(error, psycopg2.Error) and error.diag.message_primary) or type(error).__name__
             name, rows = "not_measured", [{"subject": name, "value": 1, "reason": reason[:200]}]
         for row in rows:
-            row["subject"], row["value"] = _plain(row["subject"]), float(row["value"])
+            row["subject"], row["value"] = _without_markup(row["subject"]), float(row["value"])
             key = (name, row["subject"])
             if key not in found or found[key].value < row["value"]:
                 found[key] = Measurement(row["value"], row.get("opens", True), _WORDS[name].format(**row))
     return found
 
 
-def _rows(connection: Connection, name: str) -> list[dict[str, Any]]:
+def _measure_rule(connection: Connection, name: str) -> list[dict[str, Any]]:
     if name == "vendor_budget":
-        return _budgets(connection)
+        return _measure_budgets(connection)
     return sql.rows(connection, _MEASURES[name], least_executions=rules()[name].least_executions)
 
 
-def _plain(subject: str) -> str:
+def _without_markup(subject: str) -> str:
     """The subject without what a channel would take for markup or a mention: names of batches are anybody's."""
     return re.sub(r"[^\w .:,/+-]", "?", subject)[:100]
 
 
-def _budgets(connection: Connection) -> list[dict[str, Any]]:
+def _measure_budgets(connection: Connection) -> list[dict[str, Any]]:
     """Used percent of each budget; 100 already when too little is left for the cheapest request: it cannot get fuller."""
     from barton_pipeline.reports import spending
     from barton_pipeline.vendors.settings import rules as vendor_rules
@@ -373,7 +373,7 @@ def _judge_new(
         """,
         rule=key[0], subject=key[1], severity=severity, value=found.value, detail=found.detail,
     )  # fmt: skip
-    return _change(alert, "new")
+    return _make_change(alert, "new")
 
 
 def _judge_open(
@@ -384,15 +384,15 @@ def _judge_open(
     if rule is None or found is None or found.value <= rule.over_at:
         if critical_only:
             return None
-        return _change(_update(connection, alert, found, over=True), "over")
+        return _make_change(_update(connection, alert, found, over=True), "over")
     reached = rule.severity(found.value)
     if reached == "critical" and alert["severity"] == "warning":
-        return _change(_update(connection, alert, found, severity="critical"), "worse")
+        return _make_change(_update(connection, alert, found, severity="critical"), "worse")
     if critical_only:
         return None
     if now - alert["announced_at"] >= timedelta(hours=getattr(settings().repeat_hours, alert["severity"])):
         lowest = "warning" if "warning" in rule.levels else "critical"
-        return _change(_update(connection, alert, found, severity=reached or lowest), "still")
+        return _make_change(_update(connection, alert, found, severity=reached or lowest), "still")
     _update(connection, alert, found)
     return None
 
@@ -422,7 +422,7 @@ def _update(
     return row
 
 
-def _change(alert: dict[str, Any], what: str) -> Change:
+def _make_change(alert: dict[str, Any], what: str) -> Change:
     return Change(
         alert["id"], what, alert["rule"], alert["subject"], alert["severity"], alert["detail"], alert["created_at"]
     )
@@ -435,7 +435,7 @@ def _queue_messages(connection: Connection, changes: Sequence[Change], kind: str
     changes = sorted(changes, key=lambda change: (_SEVERITIES.index(change.severity), change.rule, change.subject))
     lines: list[str] = []
     room = settings().characters_per_message
-    for line in map(_line, changes):
+    for line in map(_word_change, changes):
         room -= len(line) + 1
         if lines and room < 0:
             break
@@ -450,7 +450,7 @@ def _queue_messages(connection: Connection, changes: Sequence[Change], kind: str
     _queue(connection, kind, severity, f"{word}: {what}", lines, [change.alert_id for change in changes])
 
 
-def _line(change: Change) -> str:
+def _word_change(change: Change) -> str:
     since = f"since {change.since:%Y-%m-%d %H:%M %Z}"
     if change.what == "over":
         return f"over: {change.rule}, {change.subject} ({since}). Last measured: {change.detail}"
@@ -462,17 +462,23 @@ def _queue(
     connection: Connection, kind: str, severity: str, title: str, lines: Sequence[str], alert_ids: Sequence[int] = ()
 ) -> None:
     for channel in channels.configured_channels():
-        with connection.cursor() as cursor:
-            cursor.execute(
-                """
-                INSERT INTO marketing.alert_messages (channel, kind, severity, title, body, alert_ids)
-                VALUES (%s, %s, %s, 'Barton (' || current_database() || ') ' || %s, %s, %s::bigint[])
-                """,
-                (channel.name, kind, severity, title, "\n".join(lines), list(alert_ids)),
-            )
+        sql.execute(
+            connection,
+            """
+            INSERT INTO marketing.alert_messages (channel, kind, severity, title, body, alert_ids)
+            VALUES (%(channel)s, %(kind)s, %(severity)s, 'Barton (' || current_database() || ') ' || %(title)s, %(body)s,
+                %(alert_ids)s::bigint[])
+            """,
+            channel=channel.name,
+            kind=kind,
+            severity=severity,
+            title=title,
+            body="\n".join(lines),
+            alert_ids=list(alert_ids),
+        )
 
 
-def firing(connection: Connection) -> list[Alert]:
+def list_firing(connection: Connection) -> list[Alert]:
     """What fires now, worst first: open alerts with the channels that know, and what the next full round will open."""
     alerts = [
         Alert(**{**row, "delivered_to": tuple(row["delivered_to"]), "pending_for": tuple(row["pending_for"])})
@@ -486,8 +492,8 @@ def firing(connection: Connection) -> list[Alert]:
     return sorted(alerts, key=lambda alert: _SEVERITIES.index(alert.severity))
 
 
-def summary(connection: Connection, until: datetime | None = None) -> Summary:
-    """What happened in the last hour (or in the one that ends at ``until``), and how things stand now."""
+def summarise(connection: Connection, until: datetime | None = None) -> Summary:
+    """What happened in the hour (``summary.minutes``) that ends at ``until`` (None: now), and how things stand now."""
     return Summary(**sql.one(connection, _SUMMARY, until=until, minutes=settings().summary.minutes))
 
 
@@ -523,7 +529,7 @@ _SUMMARY = """
 """
 
 
-def summary_lines(counts: Summary) -> list[str]:
+def word_summary(counts: Summary) -> list[str]:
     """The summary in words, a line each."""
     return [
         f"{counts.batches} batch(es) worked on, {counts.stage_executions} stage executions, {counts.failed_executions} failed",
@@ -536,8 +542,8 @@ def summary_lines(counts: Summary) -> list[str]:
 
 
 def _queue_summary(connection: Connection, until: datetime) -> None:
-    counts = summary(connection, until)
+    counts = summarise(connection, until)
     happened = any(value for name, value in asdict(counts).items() if name not in ("since", "until"))
     if happened or settings().summary.when_nothing_happened:
         title = f"summary {counts.since:%Y-%m-%d %H:%M} to {counts.until:%H:%M %Z}"
-        _queue(connection, "summary", "info", title, summary_lines(counts))
+        _queue(connection, "summary", "info", title, word_summary(counts))

@@ -55,13 +55,13 @@ def configured_channels() -> list[Channel]:
     seen: Counter[str] = Counter()
     found = []
     for url in environment(VARIABLE).split():
-        kind = _kind(url)
+        kind = _kind_of(url)
         seen[kind] += 1
         found.append(Channel(f"{kind}-{seen[kind]}", url))
     return found
 
 
-def _kind(url: str) -> str:
+def _kind_of(url: str) -> str:
     try:
         parts = urlsplit(url)
         kind = _KINDS.get(parts.hostname or "", parts.scheme)
@@ -71,7 +71,7 @@ def _kind(url: str) -> str:
     return kind if f"{parts.scheme}://" in url.lower() and kind else "unreadable"
 
 
-def understood(channel: Channel) -> bool:
+def is_understood(channel: Channel) -> bool:
     """Whether apprise can make something of the channel's URL. Nothing is sent."""
     return _plugin(channel) is not None
 
@@ -181,7 +181,10 @@ def _drain(channel: Channel, settings: DeliverySettings, deadline: float, outcom
 
 
 def _claim(connection: Connection, channel: Channel, settings: DeliverySettings) -> dict[str, Any] | None:
-    """The channel's oldest pending message if it is due; moves on when it is due next, before the attempt."""
+    """The channel's oldest pending message, None when there is none or it is not due.
+
+    When it is due next is moved on before the attempt: whoever is killed in between has not blocked the channel.
+    """
     claimed = sql.rows(
         connection,
         """
@@ -200,16 +203,17 @@ def _claim(connection: Connection, channel: Channel, settings: DeliverySettings)
 
 
 def _record(connection: Connection, message_id: int, problem: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE marketing.alert_messages SET error = nullif(%(problem)s, ''),
-                state = CASE WHEN %(problem)s = '' THEN 'delivered' ELSE state END,
-                delivered_at = CASE WHEN %(problem)s = '' THEN now() END
-            WHERE id = %(id)s AND state <> 'delivered'
-            """,
-            {"id": message_id, "problem": problem},
-        )
+    sql.execute(
+        connection,
+        """
+        UPDATE marketing.alert_messages SET error = nullif(%(problem)s, ''),
+            state = CASE WHEN %(problem)s = '' THEN 'delivered' ELSE state END,
+            delivered_at = CASE WHEN %(problem)s = '' THEN now() END
+        WHERE id = %(id)s AND state <> 'delivered'
+        """,
+        id=message_id,
+        problem=problem,
+    )
 
 
 def _give_up(connection: Connection, minutes: int) -> None:

@@ -70,7 +70,7 @@ class _RememberedMx(MxLookup):
         super().__init__(timeout_seconds=1)
         self._remembered = known
 
-    def available(self) -> bool:
+    def is_available(self) -> bool:
         return True
 
     def lookup(self, domain: str) -> MxStatus:

@@ -1,7 +1,7 @@
 """What is deleted when it has grown old: ended events, resolved errors, stage statistics, alerts. Limits are ``retention.yaml``.
 
 Deletes in chunks, oldest first, each in a transaction of its own: writers never wait, and a purge that is killed has
-done part of the work. Dagster's own runs are deleted by ``jobs.retention_job``. No dagster here.
+done part of the work. Dagster's own runs are deleted by ``orchestration.jobs.retention_job``. No dagster here.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from typing import Any
 from psycopg2.extensions import connection as Connection
 
 from barton_pipeline.config import Count, Whole, load
+from barton_pipeline.postgres import sql
 
 # Table and what of it may go; each is walked along its index on created_at.
 OLD = {
@@ -46,16 +47,14 @@ def limits() -> Limits:
 
 def count_old(connection: Connection) -> dict[str, int]:
     """Rows of each kind that a purge would delete now, up to ``rows_at_most``."""
-    counts = {}
-    with connection.cursor() as cursor:
-        for kind, (table, condition) in OLD.items():
-            cursor.execute(
-                f"SELECT count(*) FROM (SELECT FROM {table} WHERE {_is_old(condition)} LIMIT %(most)s) AS old",
-                _parameters(kind),
-            )
-            row = cursor.fetchone()
-            counts[kind] = int(row[0]) if row else 0
-    return counts
+    return {
+        kind: sql.value(
+            connection,
+            f"SELECT count(*) FROM (SELECT FROM {table} WHERE {_is_old(condition)} LIMIT %(most)s) AS old",
+            **_parameters(kind),
+        )
+        for kind, (table, condition) in OLD.items()
+    }
 
 
 def purge(connection: Connection) -> dict[str, int]:
@@ -64,20 +63,19 @@ def purge(connection: Connection) -> dict[str, int]:
     Two purges at once share the work: each skips the rows that the other has locked.
     """
     deleted = {kind: _purge(connection, kind) for kind in OLD}
-    with connection, connection.cursor() as cursor:
-        cursor.execute("SELECT marketing.add_up_event_days()")
+    with connection:
+        sql.execute(connection, "SELECT marketing.add_up_event_days()")
     return deleted
 
 
 def _purge(connection: Connection, kind: str) -> int:
     deleted = 0
     while deleted < limits().rows_at_most:
-        with connection, connection.cursor() as cursor:
-            cursor.execute(_statement(kind), _parameters(kind))
-            row = cursor.fetchone()
-            if not row or not row[0]:
-                break
-            deleted += row[0]
+        with connection:
+            chunk = sql.value(connection, _statement(kind), **_parameters(kind))
+        if not chunk:
+            break
+        deleted += chunk
     return deleted
 
 

@@ -1,6 +1,6 @@
 """Sensors: events become runs.
 
-The rules of the queue are in ``event_queue``; here is only what needs Dagster: which runs exist and how they ended.
+The rules of the queue are in ``queue.events``; here is only what needs Dagster: which runs exist and how they ended.
 """
 
 import contextlib

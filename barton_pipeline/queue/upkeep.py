@@ -153,7 +153,8 @@ def requeue(
             OR e.import_batch_id = ANY (%(batches)s::text[])
                 AND (e.error_details ->> 'event_id' = ANY (%(requeued)s::text[])
                      OR EXISTS (SELECT FROM jsonb_path_query(e.error_details, '$.event_ids[*]') AS event (id)
-                                WHERE event.id::text = ANY (%(requeued)s::text[])))
+                                WHERE event.id::text = ANY (%(requeued)s::text[]))
+                     OR jsonb_path_exists(e.error_details, '$ ? (@.events > @.event_ids.size())'))
                 AND NOT EXISTS (SELECT FROM marketing.events_of_error(e.error_details, e.import_batch_id)))
         """,
         batch=import_batch_id,

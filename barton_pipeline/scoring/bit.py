@@ -8,14 +8,17 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline.postgres.sql import sql_path
+from barton_pipeline.postgres import sql
 from barton_pipeline.scoring import selection
 from barton_pipeline.scoring.config import moment, rules
 from barton_pipeline.stages.runner import run_sql
 
 
 def run(connection: Connection, import_batch_id: str, as_of: datetime | None = None) -> dict[str, Any]:
-    """Record the batch's signals and store the scores that changed; returns the stage's counts."""
+    """Record the batch's signals and store the scores that changed; returns the stage's counts.
+
+    ``as_of`` is the moment to score at, with a time zone; None means now. Raises InputError for one that is still to come.
+    """
     bit = rules().bit
     signals = run_sql(
         connection,
@@ -43,10 +46,4 @@ def store(connection: Connection) -> dict[str, Any]:
 
 def score(connection: Connection) -> None:
     """Fill pg_temp.bit_now with the BIT of what is chosen (``selection``)."""
-    formula = sql_path("scoring", "bit.sql").read_text(encoding="utf-8")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"ANALYZE pg_temp.scored; DROP TABLE IF EXISTS pg_temp.bit_now; CREATE TEMP TABLE bit_now ON COMMIT DROP AS {formula}",
-            rules().parameters(),
-        )
-        cursor.execute("ANALYZE pg_temp.bit_now")
+    sql.execute(connection, sql.read("scoring", "bit.sql"), **rules().parameters())

@@ -113,7 +113,7 @@ def explain(connection: Connection, company_id: str, as_of: datetime | None = No
     """Scores and reasons by today's rules and model, from the facts known at ``as_of`` (None: now); writes nothing."""
     selection.choose_company(connection, company_id, moment(as_of, may_be_future=True))
     bit.score(connection)
-    model = models.champion(connection)
+    model = models.read_champion(connection)
     ple.score(connection, model.scorecard if model else None)
     row = sql.rows(
         connection,

@@ -21,6 +21,7 @@ def run(connection: Connection, import_batch_id: str) -> dict[str, Any]:
 def store(connection: Connection, import_batch_id: str | None) -> dict[str, Any]:
     """Bring marketing.sniper_targets in step for the chosen companies; who enters and leaves is an event of the batch.
 
+    ``import_batch_id`` is None for the nightly round, which belongs to no batch.
     ``expected_precision`` is empty until a model has earned probabilities.
     """
     scoring = rules()

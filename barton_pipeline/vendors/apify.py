@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from barton_pipeline import config
+from barton_pipeline.config import Count, Positive
 from barton_pipeline.errors import InputError
 from barton_pipeline.outbound import requests
 from barton_pipeline.outbound import settings as outbound_settings
@@ -50,8 +51,8 @@ class Rules:
 
     actors: Mapping[str, Actor]
     job_titles: tuple[str, ...]
-    run_timeout_seconds: int
-    overdue_seconds: float
+    run_timeout_seconds: Count
+    overdue_seconds: Positive
 
 
 @cache

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 from psycopg2.extensions import connection as Connection
 
 from barton_pipeline import config
+from barton_pipeline.config import Count, Positive
 from barton_pipeline.outbound import requests
 from barton_pipeline.outbound import settings as outbound_settings
 from barton_pipeline.outbound.requests import Answer, Request, Shape
@@ -51,12 +52,12 @@ _rate: RateLimit | None = None
 class Rules:
     """``million_verifier.yaml``."""
 
-    single_below: int
-    single_reserved: int
-    requests_per_second: float
-    timeout_seconds: int
+    single_below: Count
+    single_reserved: Count
+    requests_per_second: Positive
+    timeout_seconds: Count
     charged_results: tuple[str, ...]
-    recheck_unknown_hours: float
+    recheck_unknown_hours: Positive
 
 
 @cache

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from barton_pipeline import config
-from barton_pipeline.errors import InputError
+from barton_pipeline.config import Share, Whole
 from barton_pipeline.outbound.settings import Budget, Operation
 
 SANDBOX = "BARTON_SANDBOX_URL"
@@ -20,15 +20,15 @@ FILE = Path(__file__).with_name("vendors.yaml")
 class PaidOperation(Operation):
     """One kind of paid question; ``confidence`` is how far its word on a position is trusted, 0 to 1."""
 
-    confidence: float
+    confidence: Share
 
 
 @dataclass(frozen=True)
 class Guessing:
     """Addresses guessed for a person without a usable one: so many at most, none below the probability."""
 
-    at_most: int
-    least_probability: float
+    at_most: Whole
+    least_probability: Share
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,15 @@ class Rules:
     operations: Mapping[str, PaidOperation]
     guessing: Guessing
     budgets: Mapping[str, Budget]
+
+    def __post_init__(self) -> None:
+        """Raises ValueError, beginning with the key, for a name that is none of the operations or has no budget."""
+        for place, name in enumerate(self.waterfall):
+            if name not in self.operations:
+                raise ValueError(f"waterfall[{place}] is {name}, which is none of the operations")
+        for name, operation in self.operations.items():
+            if operation.vendor not in self.budgets:
+                raise ValueError(f"operations.{name}.vendor is {operation.vendor}, which has no budget")
 
 
 @dataclass(frozen=True)
@@ -63,12 +72,6 @@ def rules() -> Rules:
 def read_rules(path: Path) -> Rules:
     """The rules that a file states. Raises InputError that names the file and the key that is wrong."""
     found = config.load(path, Rules)
-    for place, name in enumerate(found.waterfall):
-        if name not in found.operations:
-            raise InputError(f"{path.name}: waterfall[{place}] is {name}, which is none of the operations.")
-    for name, operation in found.operations.items():
-        if operation.vendor not in found.budgets:
-            raise InputError(f"{path.name}: operations.{name}.vendor is {operation.vendor}, which has no budget.")
     named = {name: replace(operation, name=name) for name, operation in found.operations.items()}
     return replace(found, operations=named)
 

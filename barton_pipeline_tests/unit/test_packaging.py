@@ -74,5 +74,5 @@ def test_an_installed_package_reads_its_own_files_and_misses_them(built: Path, t
     assert where.stdout.strip() == str(site / "barton_pipeline" / "sql"), where.stderr
     (site / "barton_pipeline" / "sql").rename(tmp_path / "lost")
     migrate = python(site, "-m", "barton_pipeline.cli.main", "migrate", cwd=tmp_path)
-    assert (migrate.returncode, migrate.stdout) == (1, "")
+    assert (migrate.returncode, migrate.stdout) == (1, ""), migrate.stderr
     assert "This installation is incomplete: there is no migration" in migrate.stderr

@@ -50,7 +50,7 @@ def ple_model(context: dg.AssetExecutionContext, database: Database) -> dg.Mater
     context.log.info(outcome.report["decision"])
     pictures = {
         name: dg.MetadataValue.md(f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})")
-        for name, png in model_card.plots(outcome).items()
+        for name, png in model_card.draw_plots(outcome).items()
     }
     numbers = {
         name: value for name, value in outcome.report.items() if isinstance(value, (int, float)) and name != "cut"

@@ -68,7 +68,7 @@ def file(db: Any, folder: Path) -> dict[str, Any]:
 
 def dead_letters(db: Any, _: Path) -> dict[str, Any]:
     insert_companies(db, "B1", 30)
-    break_rows(db, "marketing.company_master", "NEW.company_name IN ('Company 7', 'Company 9')")
+    break_rows(db, "marketing.company_master", "NEW.company_name IN ('Company 7 Inc', 'Company 9 Inc')")
     run_stages("B1")
     repair(db, "marketing.company_master")
     insert_companies(db, "B2", 1, first=90)

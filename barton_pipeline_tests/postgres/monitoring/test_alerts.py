@@ -191,7 +191,7 @@ def test_a_rule_that_cannot_be_judged_is_an_alert_and_the_others_go_on(db, monke
         patch.setattr(alerts, "settings", lambda: hurried)
         alerts.watch()
     assert [alert.subject for alert in open_alerts(db) if alert.rule == "not_measured"] == ["queue_age"]
-    monkeypatch.setattr(alerts, "_budgets", lambda _: 1 / 0)
+    monkeypatch.setattr(alerts, "_measure_budgets", lambda _: 1 / 0)
     assert ("new", "not_measured", "vendor_budget", "warning") in judge(db)
 
 
@@ -242,7 +242,7 @@ def within_a_quarter() -> None:
 
 def open_alerts(db) -> list[alerts.Alert]:
     with transaction(db.url) as connection:
-        return alerts.firing(connection)
+        return alerts.list_firing(connection)
 
 
 def test_many_alerts_of_a_moment_are_one_message_without_markup_or_names(db, receiver) -> None:
@@ -344,15 +344,15 @@ def test_the_summary_counts_one_hour(db) -> None:
     db.execute(*[SPENT % {"vendor": "'apify'", "usd": "1.25"}])
     db.execute("UPDATE marketing.vendor_requests SET reserved_at = %s", end - timedelta(minutes=30))
     with transaction(db.url) as connection:
-        counts = alerts.summary(connection, end)
-        before = alerts.summary(connection, end - timedelta(hours=1))
+        counts = alerts.summarise(connection, end)
+        before = alerts.summarise(connection, end - timedelta(hours=1))
     assert counts.since == end - timedelta(hours=1) and counts.until == end
     assert (counts.batches, counts.stage_executions, counts.failed_executions) == (1, 9, 0)
     assert (counts.new_companies, counts.slots_filled) == (4, 1)
     assert (counts.errors, counts.critical_errors, float(counts.spent_usd)) == (2, 1, 1.25)
     assert (counts.pending_events, counts.dead_letters) == (2, 0)
     assert (before.new_companies, before.slots_filled, before.errors, before.spent_usd) == (0, 0, 1, 0)
-    text = "\n".join(alerts.summary_lines(counts))
+    text = "\n".join(alerts.word_summary(counts))
     assert "4 new companies, 1 slots filled" in text and "2 errors (1 critical), $1.25" in text
 
 

@@ -70,7 +70,7 @@ def world(db, companies: int = 1000, years: float = 3.0, seed: int = 5) -> None:
 def built(db) -> Examples:
     with transaction(db.url) as connection:
         training.build(connection)
-        return training.examples(connection)
+        return training.read_examples(connection)
 
 
 def made(n: int = 600, seed: int = 3, **columns) -> Examples:
@@ -103,11 +103,13 @@ def test_a_column_that_knows_the_outcome_stops_the_build() -> None:
     assert set(found) == {"stage_code", "verdict", "touches_all", "is_qualified"}
     assert "AUC of 1.00" in found["stage_code"] and "written later" in found["touches_all"]
     assert "0.0% are positive" in found["is_qualified"]
-    assert set(learning.leaks(leaked, replace(SMALL, cleared=["verdict"]))) == set(found) - {"verdict"}
+    assert set(learning.find_leaks(leaked, replace(SMALL, cleared=["verdict"]))) == set(found) - {"verdict"}
 
 
 def test_labels_that_can_be_predicted_when_shuffled_stop_the_build(monkeypatch) -> None:
-    monkeypatch.setattr(learning, "out_of_fold", lambda examples, method, rules: {"p": examples.converted + 0.0})
+    monkeypatch.setattr(
+        learning, "predict_out_of_fold", lambda examples, method, rules: {"p": examples.converted + 0.0}
+    )
     with pytest.raises(BartonError, match="test itself leaks"):
         learning.learn(made(), SMALL, 0.75)
 
@@ -133,7 +135,7 @@ def test_a_block_is_tested_only_on_what_was_known_when_it_began_and_on_other_com
 
     monkeypatch.setattr(learning, "fit", spy)
     examples = made(1500)
-    blocks = learning.rolling_blocks(examples, SMALL, None)
+    blocks = learning.measure_blocks(examples, SMALL, None)
     tested = [block for block in blocks if "logistic" in block]
     assert len(tested) >= 3
     assert examples.as_of is not None
@@ -211,9 +213,9 @@ def test_every_value_is_in_exactly_one_bin(numbers, words, probes, other) -> Non
 
 def test_lift_counts_equals_in_part() -> None:
     converted = np.array([True] * 10 + [False] * 90)
-    assert learning.lift(converted, np.zeros(100)) == pytest.approx(1)
-    assert learning.lift(converted, np.arange(100)[::-1]) == pytest.approx(10)
-    assert learning.lift(converted, np.arange(100)) == 0
+    assert learning.measure_lift(converted, np.zeros(100)) == pytest.approx(1)
+    assert learning.measure_lift(converted, np.arange(100)[::-1]) == pytest.approx(10)
+    assert learning.measure_lift(converted, np.arange(100)) == 0
 
 
 @pytest.mark.slow
@@ -231,7 +233,7 @@ def test_from_outcomes_to_a_published_model_that_scores_with_reasons_that_add_up
     assert second.metadata["published"].value is False
     (version,) = db.query("SELECT version FROM marketing.ple_models WHERE status = 'champion'")[0]
 
-    assert drift.alarm() == {}, "the companies are those of the training"
+    assert drift.raise_alarm() == {}, "the companies are those of the training"
 
     db.execute(
         "UPDATE marketing.bit_signals SET signal_timestamp = now() - interval '1 day', observed_at = now() WHERE id % 3 = 0"
@@ -252,7 +254,7 @@ def test_from_outcomes_to_a_published_model_that_scores_with_reasons_that_add_up
     # SQL scores as the Python that learned does, at the moments of the training set
     examples = built(db)
     with transaction(db.url) as connection, connection.cursor() as cursor:
-        champion = models.champion(connection)
+        champion = models.read_champion(connection)
         assert champion is not None
         training.build(connection)
         bit.score(connection)
@@ -276,12 +278,12 @@ def test_from_outcomes_to_a_published_model_that_scores_with_reasons_that_add_up
 
     # the alarm: loud on other companies, told once
     db.execute("UPDATE marketing.company_master SET employee_count = 40000, industry = 'Mining'")
-    assert {"employees", "industry"} <= set(drift.alarm())
-    drift.alarm()
+    assert {"employees", "industry"} <= set(drift.raise_alarm())
+    drift.raise_alarm()
     assert db.value("SELECT count(*) FROM marketing.pipeline_errors WHERE event_type = 'ple_drift'") == 1
 
     with transaction(db.url) as connection:
-        assert models.retire(connection) == version and models.champion(connection) is None
+        assert models.retire(connection) == version and models.read_champion(connection) is None
     assert run_stages("W", ("ple_scores",))["ple_scores"]["method"].startswith("rubric")
 
 
@@ -294,11 +296,11 @@ def test_leadforge_through_our_tables_is_modest_and_its_planted_leaks_are_caught
     table = leadforge.task_table(tmp_path / "bundle")
     flat = examples_of(table, "converted_within_90_days", "account_id", "lead_created_at", ("contact_id", "lead_id"))
     planted = {"current_stage", "is_sql", "total_touches_all"}
-    found = learning.leaks(flat, RULES)
+    found = learning.find_leaks(flat, RULES)
     assert set(found) == planted and "AUC of 1.00" in found["current_stage"]
-    assert set(learning.leaks(flat, replace(RULES, never=[]))) == planted - {"total_touches_all"}
-    honest = learning.out_of_fold(without(flat, sorted(planted)), "logistic", RULES)
-    assert 0.58 < learning.quality(flat, honest["p"])["auc"] < 0.66
+    assert set(learning.find_leaks(flat, replace(RULES, never=[]))) == planted - {"total_touches_all"}
+    honest = learning.predict_out_of_fold(without(flat, sorted(planted)), "logistic", RULES)
+    assert 0.58 < learning.measure_quality(flat, honest["p"])["auc"] < 0.66
 
     load(leadforge.write_files(tmp_path / "bundle", tmp_path / "files", spread_days=720))
     assert db.query(
@@ -306,8 +308,8 @@ def test_leadforge_through_our_tables_is_modest_and_its_planted_leaks_are_caught
     ) == [("recorded",)]
     examples = built(db)
     assert len(examples) > 4900 and 0.19 < examples.converted.mean() < 0.23
-    mapped = learning.out_of_fold(examples, "logistic", RULES)
-    assert 0.48 < learning.quality(examples, mapped["p"])["auc"] < 0.66
+    mapped = learning.predict_out_of_fold(examples, "logistic", RULES)
+    assert 0.48 < learning.measure_quality(examples, mapped["p"])["auc"] < 0.66
 
 
 def test_attempts_too_young_or_already_positive_are_left_out_and_one_lead_counts_once(db) -> None:

@@ -585,5 +585,5 @@ def test_a_forgotten_person_is_gone_everywhere_and_does_not_come_back(db, sandbo
         run_stages("B1")
     reasons = db.query("SELECT DISTINCT outcome_reasons FROM intake.people_raw_intake WHERE outcome = 'invalid'")
     assert (["suppressed"],) in reasons
-    with pytest.raises(psycopg2.errors.RaiseException, match="Nobody is known"):
+    with pytest.raises(psycopg2.errors.NoDataFound, match="Nobody is known"):
         db.query("SELECT * FROM marketing.forget_person('04.04.02.99.99999.001', 'x')")

@@ -101,7 +101,7 @@ def test_without_dns_nothing_is_judged_and_nobody_waits() -> None:
 
 def test_nobody_listening_is_no_dns() -> None:
     mx = MxLookup(5.0, nameservers=[("127.0.0.1", 9)])
-    assert not mx.available()
+    assert not mx.is_available()
     assert mx.lookup("acme.com") == "unavailable"
 
 
@@ -159,7 +159,7 @@ def test_a_lookup_never_raises(domain: str) -> None:
 def test_a_resolver_that_denies_every_name_is_no_dns() -> None:
     with dns_server() as server:
         mx = MxLookup(1.0, nameservers=[server], probes=("gone-one.com", "gone-two.com"))
-        assert not mx.available()
+        assert not mx.is_available()
         assert mx.lookup("gone-acme.com") == "unavailable"
 
 

@@ -1,6 +1,7 @@
 """Operations and what money allows; the package that knows no vendor."""
 
 import re
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -27,6 +28,12 @@ def test_a_request_has_as_many_inputs_as_the_money_allows(usd: str, inputs: int)
     assert inputs == 0 or operation.estimate(inputs) <= Decimal(usd) < operation.estimate(inputs + 1)
 
 
+def test_free_questions_need_no_money() -> None:
+    free = replace(TWO_CENTS_AND_A_THOUSANDTH_AN_ITEM, usd_start=Decimal(0), usd_per_item=Decimal(0))
+    assert free.affordable(Decimal(0)) == free.inputs_per_request
+    assert free.affordable(Decimal("-0.01")) == 0
+
+
 @pytest.mark.parametrize(
     ("line", "mistaken", "key"),
     [
@@ -34,6 +41,8 @@ def test_a_request_has_as_many_inputs_as_the_money_allows(usd: str, inputs: int)
         ("retries: 6", "retries: six", "retries"),
         ("in_flight: 1", "inflight: 1", "hold_minutes.inflight"),
         ("warn_at: 0.8", "", "warn_at"),
+        ("warn_at: 0.8", "warn_at: 80", "warn_at"),
+        ("heartbeat_seconds: 10", "heartbeat_seconds: 45", "heartbeat_seconds"),
     ],
 )
 def test_a_mistake_in_outbound_yaml_names_file_and_key(tmp_path: Path, line: str, mistaken: str, key: str) -> None:

@@ -28,6 +28,7 @@ def read_million_verifier(path: Path) -> Any:
         (settings.read_rules, "vendors", "apify: {usd: {run: 10", "apify: {usd: {rum: 10", "budgets.apify.usd.rum"),
         (settings.read_rules, "vendors", "apify: {usd: {run: 10, ", "apify: {usd: {", "budgets.apify.usd.run"),
         (settings.read_rules, "vendors", "requests: {day: 20}", "requests: {dya: 20}", "budgets.apify.requests.dya"),
+        (settings.read_rules, "vendors", "usd_per_item: 0.0037", "usd_per_item: -0.0037", "operations.verify_email.usd_per_item"),
         (settings.read_rules, "vendors", "at_most: 3", "at_most: true", "guessing.at_most"),
         (settings.read_rules, "vendors", "[leads_finder, linkedin_employees]", "[leads_finder, linkedin]", "waterfall[1]"),
         (settings.read_rules, "vendors", "vendor: million_verifier", "vendor: milion_verifier", "operations.verify_email.vendor"),

@@ -41,8 +41,11 @@ COMMENT ON FUNCTION marketing.purge_errors(timestamptz, integer) IS
 'Deletes up to so many errors that were resolved before then; how many';
 REVOKE EXECUTE ON FUNCTION marketing.purge_errors(timestamptz, integer) FROM public;
 
--- Errors name the events they tell of: event_id, or event_ids, of which only the first hundred are listed when there are more.
-CREATE OR REPLACE FUNCTION marketing.events_of_error(details jsonb, batch text) RETURNS SETOF bigint LANGUAGE sql STABLE AS $$
+-- Errors name the events they tell of: event_id, or event_ids, of which only the first hundred are listed when there
+-- are more.
+CREATE OR REPLACE FUNCTION marketing.events_of_error(
+    details jsonb, batch text
+) RETURNS SETOF bigint LANGUAGE sql STABLE AS $$
     SELECT e.id FROM marketing.pipeline_events e
     WHERE e.status = 'failed' AND e.id IN (
         SELECT jsonb_path_query(details, '$.event_id ? (@.type() == "number")')::bigint
@@ -52,5 +55,6 @@ CREATE OR REPLACE FUNCTION marketing.events_of_error(details jsonb, batch text) 
     WHERE e.status = 'failed' AND e.import_batch_id = batch AND jsonb_path_exists(details, '$ ? (@.events > @.event_ids.size())')
 $$;
 COMMENT ON FUNCTION marketing.events_of_error(jsonb, text) IS
-    'The dead letters that an error tells of, by its details and batch; all of the batch when it tells of more than it lists';
+'The dead letters that an error tells of, by its details and batch; all of the batch when it tells of more than it '
+'lists';
 REVOKE EXECUTE ON FUNCTION marketing.events_of_error(jsonb, text) FROM public;
