@@ -24,10 +24,10 @@ from benchmarks.system import System, system
 FILL = """
     SET LOCAL synchronous_commit = off; SET LOCAL session_replication_role = replica;
     INSERT INTO marketing.company_master (company_unique_id, company_name, website_url, domain, company_name_key, industry,
-        employee_count, founded_year, city, import_batch_id, data_quality_score)
+        employee_count, founded_year, city, import_batch_id)
     SELECT marketing.barton_id('01', n), 'Company ' || n, 'https://c' || n || '.com', 'c' || n || '.com', 'company ' || n,
            (ARRAY['Construction', 'Retail', 'Law', 'Software', NULL])[1 + n %% 5], (ARRAY[5, 40, 120, 900, NULL])[1 + n / 5 %% 5],
-           1950 + n %% 70, 'Town', 'B', 50
+           1950 + n %% 70, 'Town', 'B'
     FROM generate_series(1, %(companies)s) AS n;
     INSERT INTO marketing.company_slots (company_slot_unique_id, company_unique_id, slot_type, slot_label)
     SELECT '04.04.05' || substr(company_unique_id, 9, 9) || kind.version, company_unique_id, kind.slot_type, kind.slot_type

@@ -14,11 +14,13 @@ SET check_function_bodies = off;
 \ir migrations/0008_vendors.sql
 \ir migrations/0009_operations.sql
 \ir migrations/0010_actions.sql
+\ir migrations/0011_data_quality_score.sql
 \ir data/pipeline_stages.sql
 \ir data/public_suffix.sql
 \ir objects/functions/barton_ids.sql
 \ir objects/functions/column_comments.sql
 \ir objects/functions/company_domains.sql
+\ir objects/functions/company_facts.sql
 \ir objects/functions/company_matching.sql
 \ir objects/functions/company_names.sql
 \ir objects/functions/company_slots.sql
@@ -50,6 +52,7 @@ SET check_function_bodies = off;
 \ir objects/triggers/marketing.messages_outbound.sql
 \ir objects/triggers/marketing.people_master.sql
 \ir objects/triggers/marketing.pipeline_events.sql
+\ir objects/views/batches.sql
 \ir objects/views/companies_to_process.sql
 \ir objects/views/company_answers.sql
 \ir objects/views/outcomes_to_process.sql
@@ -68,5 +71,6 @@ SET check_function_bodies = off;
 \ir objects/views/v_workflow_summary.sql
 \ir objects/views/vw_error_rate_24h.sql
 \ir objects/views/vw_unresolved_errors.sql
+\ir objects/views/company_facts.sql
 \ir objects/views/v_sniper_target_details.sql
 \ir objects/grants.sql

@@ -370,6 +370,24 @@ END
 $$;
 COMMENT ON FUNCTION marketing.count_processed_events() IS 'Trigger: adds the events that have just been processed to event_days';
 
+CREATE FUNCTION marketing.empty_what_rows_told(company text, rows bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE
+    emptied text;
+BEGIN
+    SELECT string_agg(DISTINCT format('%I = NULL', told.name), ', ') INTO emptied
+    FROM intake.company_facts f
+    CROSS JOIN jsonb_each_text(to_jsonb(f)) AS told (name, value)
+    JOIN marketing.company_master c ON c.company_unique_id = company AND to_jsonb(c) ->> told.name = told.value
+    WHERE f.intake_id = ANY (rows) AND told.name = ANY (marketing.told_columns());
+    IF emptied IS NOT NULL THEN
+        EXECUTE format('UPDATE marketing.company_master SET %s WHERE company_unique_id = $1', emptied) USING company;
+    END IF;
+END
+$_$;
+COMMENT ON FUNCTION marketing.empty_what_rows_told(company text, rows bigint[]) IS 'Empties the columns of a company whose value one of these intake rows told';
+
 CREATE FUNCTION marketing.end_operation(action text, target text DEFAULT ''::text) RETURNS timestamp with time zone
     LANGUAGE plpgsql
     AS $$
@@ -395,7 +413,8 @@ DECLARE
     event_trigger record;
 BEGIN
     IF EXISTS (SELECT FROM marketing.operations WHERE action = 'silence' AND ended_at IS NULL)
-       AND EXISTS (SELECT FROM pg_proc WHERE oid = 'marketing.wake_listeners'::regproc AND prosrc LIKE '%pg_notify%') THEN
+       AND EXISTS (SELECT FROM pg_proc
+                   WHERE oid = 'marketing.wake_listeners'::regproc AND prosrc LIKE '%pg_notify%') THEN
         CREATE OR REPLACE FUNCTION marketing.wake_listeners(event_type text, import_batch_id text, n_rows bigint)
         RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
         AS 'BEGIN NULL; END';
@@ -454,6 +473,37 @@ CREATE FUNCTION marketing.events_of_error(details jsonb, batch text) RETURNS SET
     WHERE e.status = 'failed' AND e.import_batch_id = batch AND jsonb_path_exists(details, '$ ? (@.events > @.event_ids.size())')
 $_$;
 COMMENT ON FUNCTION marketing.events_of_error(details jsonb, batch text) IS 'The dead letters that an error tells of, by its details and batch; all of the batch when it tells of more than it lists';
+
+CREATE FUNCTION marketing.fill_company_gaps(companies text[], rows bigint[]) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE
+    n bigint;
+BEGIN
+    EXECUTE (
+        SELECT format(
+            'WITH told AS (
+                SELECT m.company_unique_id, %s
+                FROM unnest($1, $2) WITH ORDINALITY AS m (company_unique_id, intake_id, place)
+                JOIN intake.company_facts f USING (intake_id)
+                GROUP BY m.company_unique_id
+            ), gaps AS (
+                SELECT t.* FROM marketing.company_master c JOIN told t USING (company_unique_id)
+                WHERE %s
+                ORDER BY c.company_unique_id FOR NO KEY UPDATE OF c
+            )
+            UPDATE marketing.company_master c SET %s FROM gaps t WHERE c.company_unique_id = t.company_unique_id',
+            string_agg(format('(array_agg(f.%1$I ORDER BY m.place) FILTER (WHERE f.%1$I IS NOT NULL))[1] AS %1$I',
+                              name), ', '),
+            string_agg(format('c.%1$I IS NULL AND t.%1$I IS NOT NULL', name), ' OR '),
+            string_agg(format('%1$I = coalesce(c.%1$I, t.%1$I)', name), ', '))
+        FROM unnest(marketing.told_columns()) AS name
+    ) USING companies, rows;
+    GET DIAGNOSTICS n = ROW_COUNT;
+    RETURN n;
+END
+$_$;
+COMMENT ON FUNCTION marketing.fill_company_gaps(companies text[], rows bigint[]) IS 'Fills empty columns of companies from intake rows, never overwrites; returns how many companies changed';
 
 CREATE FUNCTION marketing.forget_person(wanted text, reason text) RETURNS TABLE(place text, n bigint)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -942,6 +992,14 @@ END
 $$;
 COMMENT ON FUNCTION marketing.scrub_answers(domains text[]) IS 'Removes suppressed people from stored paid answers about these domains; returns how many changed';
 
+CREATE FUNCTION marketing.told_columns() RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT ARRAY['company_name_for_emails', 'industry', 'employee_count', 'founded_year', 'phone', 'address', 'city',
+                 'state', 'postal_code', 'country', 'linkedin_url', 'facebook_url', 'twitter_url', 'sic_codes']
+$$;
+COMMENT ON FUNCTION marketing.told_columns() IS 'Columns of company_master that any row of the company may fill; the others come from the row that created it';
+
 CREATE FUNCTION marketing.touch_updated_at() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -1127,50 +1185,15 @@ BEGIN
                        FROM marketing.company_matches m JOIN intake.company_raw_intake r ON r.id = m.intake_id
                        WHERE m.company_unique_id = match.company_unique_id
                          AND intake.words(r.company) = match.name_words);
-    -- what only the separated rows told of the company was not true of it
-    WITH only_apart AS (
-        SELECT told.field, told.value
-        FROM marketing.company_matches m JOIN intake.company_raw_intake r ON r.id = m.intake_id
-        CROSS JOIN LATERAL (VALUES
-            ('company_name_for_emails', company_name_for_emails),
-            ('industry', industry),
-            ('employee_count', employee_count::text),
-            ('founded_year', founded::text),
-            ('phone', phone),
-            ('address', coalesce(company_address, nullif(concat_ws(', ', company_street, company_city,
-                coalesce(company_state, state_abbrev), company_postal_code, company_country), ''))),
-            ('city', company_city),
-            ('state', coalesce(company_state, state_abbrev)),
-            ('postal_code', company_postal_code),
-            ('country', company_country),
-            ('linkedin_url', linkedin_url),
-            ('facebook_url', facebook_url),
-            ('twitter_url', twitter_url),
-            ('sic_codes', sic_codes)
-        ) AS told (field, value)
-        WHERE m.company_unique_id = match.company_unique_id AND told.value IS NOT NULL
-        GROUP BY told.field, told.value HAVING bool_and(r.id = ANY (separated))
-    )
-    UPDATE marketing.company_master c SET
-        company_name_for_emails =
-            CASE WHEN ('company_name_for_emails', c.company_name_for_emails) NOT IN (TABLE only_apart)
-                 THEN c.company_name_for_emails END,
-        industry = CASE WHEN ('industry', c.industry) NOT IN (TABLE only_apart) THEN c.industry END,
-        employee_count =
-            CASE WHEN ('employee_count', c.employee_count::text) NOT IN (TABLE only_apart) THEN c.employee_count END,
-        founded_year =
-            CASE WHEN ('founded_year', c.founded_year::text) NOT IN (TABLE only_apart) THEN c.founded_year END,
-        phone = CASE WHEN ('phone', c.phone) NOT IN (TABLE only_apart) THEN c.phone END,
-        address = CASE WHEN ('address', c.address) NOT IN (TABLE only_apart) THEN c.address END,
-        city = CASE WHEN ('city', c.city) NOT IN (TABLE only_apart) THEN c.city END,
-        state = CASE WHEN ('state', c.state) NOT IN (TABLE only_apart) THEN c.state END,
-        postal_code = CASE WHEN ('postal_code', c.postal_code) NOT IN (TABLE only_apart) THEN c.postal_code END,
-        country = CASE WHEN ('country', c.country) NOT IN (TABLE only_apart) THEN c.country END,
-        linkedin_url = CASE WHEN ('linkedin_url', c.linkedin_url) NOT IN (TABLE only_apart) THEN c.linkedin_url END,
-        facebook_url = CASE WHEN ('facebook_url', c.facebook_url) NOT IN (TABLE only_apart) THEN c.facebook_url END,
-        twitter_url = CASE WHEN ('twitter_url', c.twitter_url) NOT IN (TABLE only_apart) THEN c.twitter_url END,
-        sic_codes = CASE WHEN ('sic_codes', c.sic_codes) NOT IN (TABLE only_apart) THEN c.sic_codes END
-    WHERE c.company_unique_id = match.company_unique_id;
+    -- what the separated rows told of the company was not true of it, unless one of the others tells it too
+    PERFORM marketing.empty_what_rows_told(match.company_unique_id, separated);
+    PERFORM marketing.fill_company_gaps(
+        array_agg(m.company_unique_id),
+        array_agg(m.intake_id ORDER BY b.arrived_at, b.import_batch_id, f.filled DESC, m.intake_id))
+    FROM marketing.company_matches m
+    JOIN intake.company_facts f USING (intake_id)
+    JOIN intake.batches b USING (import_batch_id)
+    WHERE m.company_unique_id = match.company_unique_id AND m.intake_id <> ALL (separated);
 
     UPDATE intake.company_raw_intake SET validated = NULL, validated_at = NULL WHERE id = ANY (separated);
     DELETE FROM marketing.company_batches b
@@ -1285,6 +1308,194 @@ COMMENT ON COLUMN intake.company_raw_intake.raw IS 'The row exactly as the file 
 COMMENT ON COLUMN intake.company_raw_intake.created_at IS 'When the row arrived';
 COMMENT ON COLUMN intake.company_raw_intake.updated_at IS 'Last edit of what the row says; verdicts do not count';
 
+CREATE TABLE intake.outcomes_raw_intake (
+    id bigint NOT NULL,
+    company text,
+    website text,
+    company_unique_id text,
+    outcome_type text,
+    lead_reference text,
+    occurred_at text,
+    source_system text,
+    external_id text,
+    domain text,
+    company_name_key text,
+    import_batch_id text NOT NULL,
+    judged_at timestamp with time zone,
+    outcome text,
+    outcome_reasons text[] DEFAULT '{}'::text[] NOT NULL,
+    source_file text,
+    source_row bigint,
+    raw jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT outcomes_raw_intake_batch_key CHECK ((import_batch_id ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'::text)),
+    CONSTRAINT outcomes_raw_intake_outcome_check CHECK ((outcome = ANY (ARRAY['recorded'::text, 'duplicate'::text, 'company_unknown'::text, 'company_ambiguous'::text, 'invalid'::text])))
+);
+COMMENT ON TABLE intake.outcomes_raw_intake IS 'Raw sales outcomes, judged and recorded by ple_scores';
+COMMENT ON COLUMN intake.outcomes_raw_intake.id IS 'Row number, given by the database';
+COMMENT ON COLUMN intake.outcomes_raw_intake.company IS 'Name as given';
+COMMENT ON COLUMN intake.outcomes_raw_intake.website IS 'As given';
+COMMENT ON COLUMN intake.outcomes_raw_intake.company_unique_id IS 'Barton ID, when the source knows it';
+COMMENT ON COLUMN intake.outcomes_raw_intake.outcome_type IS 'attempt, positive_reply, meeting, opportunity, won, declined or lost';
+COMMENT ON COLUMN intake.outcomes_raw_intake.lead_reference IS 'The source''s name for the lead, deal or thread; joins an attempt and what followed';
+COMMENT ON COLUMN intake.outcomes_raw_intake.occurred_at IS 'When it happened, ISO 8601';
+COMMENT ON COLUMN intake.outcomes_raw_intake.source_system IS 'Who says so';
+COMMENT ON COLUMN intake.outcomes_raw_intake.external_id IS 'The source''s own number of the row';
+COMMENT ON COLUMN intake.outcomes_raw_intake.domain IS 'Registrable domain of website, set by ple_scores';
+COMMENT ON COLUMN intake.outcomes_raw_intake.company_name_key IS 'Normalised name, set by ple_scores';
+COMMENT ON COLUMN intake.outcomes_raw_intake.import_batch_id IS 'Batch the row came with';
+COMMENT ON COLUMN intake.outcomes_raw_intake.judged_at IS 'When ple_scores judged it';
+COMMENT ON COLUMN intake.outcomes_raw_intake.outcome IS 'What ple_scores made of the row; NULL not yet judged';
+COMMENT ON COLUMN intake.outcomes_raw_intake.outcome_reasons IS 'Reason codes';
+COMMENT ON COLUMN intake.outcomes_raw_intake.source_file IS 'File it was loaded from';
+COMMENT ON COLUMN intake.outcomes_raw_intake.source_row IS 'Line of that file';
+COMMENT ON COLUMN intake.outcomes_raw_intake.raw IS 'The row exactly as the file had it';
+COMMENT ON COLUMN intake.outcomes_raw_intake.created_at IS 'When it was loaded';
+
+CREATE TABLE intake.people_raw_intake (
+    id bigint NOT NULL,
+    first_name text,
+    last_name text,
+    full_name text,
+    title text,
+    email text,
+    email_status text,
+    linkedin_url text,
+    phone text,
+    mobile_phone text,
+    seniority text,
+    departments text,
+    company text,
+    website text,
+    company_linkedin_url text,
+    city text,
+    state text,
+    country text,
+    source_system text,
+    source_record_id text,
+    import_batch_id text NOT NULL,
+    domain text,
+    company_name_key text,
+    judged_at timestamp with time zone,
+    outcome text,
+    outcome_reasons text[] DEFAULT '{}'::text[] NOT NULL,
+    source_file text,
+    source_row bigint,
+    raw jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    vendor_call_id bigint,
+    observed_at timestamp with time zone,
+    position_ended boolean DEFAULT false NOT NULL,
+    CONSTRAINT people_raw_intake_batch_key CHECK ((import_batch_id ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'::text)),
+    CONSTRAINT people_raw_intake_outcome_check CHECK ((outcome = ANY (ARRAY['matched'::text, 'company_unknown'::text, 'company_ambiguous'::text, 'invalid'::text])))
+);
+COMMENT ON TABLE intake.people_raw_intake IS 'Raw people from imports, matched to companies by enriched_contacts';
+COMMENT ON COLUMN intake.people_raw_intake.id IS 'Order of arrival; names the row in messages';
+COMMENT ON COLUMN intake.people_raw_intake.first_name IS 'As the file had it';
+COMMENT ON COLUMN intake.people_raw_intake.last_name IS 'As the file had it';
+COMMENT ON COLUMN intake.people_raw_intake.full_name IS 'As the file had it; when NULL enriched_contacts joins first and last name';
+COMMENT ON COLUMN intake.people_raw_intake.title IS 'Job title as the file had it; titles.yaml decides the slot';
+COMMENT ON COLUMN intake.people_raw_intake.email IS 'Address as the file had it';
+COMMENT ON COLUMN intake.people_raw_intake.email_status IS 'The export''s claim about the address; never taken as a verification';
+COMMENT ON COLUMN intake.people_raw_intake.linkedin_url IS 'Profile of the person';
+COMMENT ON COLUMN intake.people_raw_intake.phone IS 'Direct or company number, as the file had it';
+COMMENT ON COLUMN intake.people_raw_intake.mobile_phone IS 'Used when there is no phone';
+COMMENT ON COLUMN intake.people_raw_intake.seniority IS 'The export''s own grading';
+COMMENT ON COLUMN intake.people_raw_intake.departments IS 'The export''s own department list';
+COMMENT ON COLUMN intake.people_raw_intake.company IS 'Employer as the file had it; with website it finds the company';
+COMMENT ON COLUMN intake.people_raw_intake.website IS 'Employer''s site as the file had it';
+COMMENT ON COLUMN intake.people_raw_intake.company_linkedin_url IS 'Employer''s page, as the file had it; kept, not used for matching';
+COMMENT ON COLUMN intake.people_raw_intake.city IS 'Where the person is, not the company; kept, not used';
+COMMENT ON COLUMN intake.people_raw_intake.state IS 'Where the person is, not the company; kept, not used';
+COMMENT ON COLUMN intake.people_raw_intake.country IS 'Where the person is, not the company; kept, not used';
+COMMENT ON COLUMN intake.people_raw_intake.source_system IS 'The file''s own source column, else apollo, hubspot, sales_navigator, linkedin, clay, hunter or plain; NULL for SQL inserts that give none';
+COMMENT ON COLUMN intake.people_raw_intake.source_record_id IS 'Identifier of the person in the system it came from';
+COMMENT ON COLUMN intake.people_raw_intake.import_batch_id IS 'Batch the row came with; its run matches the row, or the run of the batch that brings the company';
+COMMENT ON COLUMN intake.people_raw_intake.domain IS 'Registrable domain of website, else of an address that is not free mail; set by enriched_contacts';
+COMMENT ON COLUMN intake.people_raw_intake.company_name_key IS 'Normalised employer name, by which the row waits for its company';
+COMMENT ON COLUMN intake.people_raw_intake.judged_at IS 'When enriched_contacts last changed the outcome; NULL not yet judged';
+COMMENT ON COLUMN intake.people_raw_intake.outcome IS 'What enriched_contacts made of the row; NULL not yet judged';
+COMMENT ON COLUMN intake.people_raw_intake.outcome_reasons IS 'Rule that matched, or why nothing did; see docs/contacts.md';
+COMMENT ON COLUMN intake.people_raw_intake.source_file IS 'Name of the loaded file; NULL for SQL inserts';
+COMMENT ON COLUMN intake.people_raw_intake.source_row IS 'Line (XLSX: sheet row) of that file on which the row begins; NULL for SQL inserts';
+COMMENT ON COLUMN intake.people_raw_intake.raw IS 'The row exactly as the file had it: {header: value}';
+COMMENT ON COLUMN intake.people_raw_intake.created_at IS 'When the row arrived; the newer sighting of a person wins';
+COMMENT ON COLUMN intake.people_raw_intake.updated_at IS 'Last edit of name, title, email, company or website';
+COMMENT ON COLUMN intake.people_raw_intake.vendor_call_id IS 'The paid answer the row was read from; NULL for imports';
+COMMENT ON COLUMN intake.people_raw_intake.observed_at IS 'When the source saw it; NULL means when the row arrived';
+COMMENT ON COLUMN intake.people_raw_intake.position_ended IS 'The source says that the person no longer works there';
+
+CREATE TABLE intake.signals_raw_intake (
+    id bigint NOT NULL,
+    company text,
+    website text,
+    company_unique_id text,
+    signal_type text,
+    strength text,
+    occurred_at text,
+    source_system text,
+    external_id text,
+    import_batch_id text NOT NULL,
+    judged_at timestamp with time zone,
+    outcome text,
+    outcome_reasons text[] DEFAULT '{}'::text[] NOT NULL,
+    source_file text,
+    source_row bigint,
+    raw jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    domain text,
+    company_name_key text,
+    observed_at text,
+    CONSTRAINT signals_raw_intake_batch_key CHECK ((import_batch_id ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'::text)),
+    CONSTRAINT signals_raw_intake_outcome_check CHECK ((outcome = ANY (ARRAY['recorded'::text, 'duplicate'::text, 'company_unknown'::text, 'company_ambiguous'::text, 'invalid'::text])))
+);
+COMMENT ON TABLE intake.signals_raw_intake IS 'Raw buyer-intent signals, judged and recorded by bit_scores';
+COMMENT ON COLUMN intake.signals_raw_intake.id IS 'Order of arrival; names the row in messages';
+COMMENT ON COLUMN intake.signals_raw_intake.company IS 'Company name as given; with website it finds the company';
+COMMENT ON COLUMN intake.signals_raw_intake.website IS 'Company site as given';
+COMMENT ON COLUMN intake.signals_raw_intake.company_unique_id IS 'Barton ID, where the sender knows it; then name and site are not used';
+COMMENT ON COLUMN intake.signals_raw_intake.signal_type IS 'One of the types in scoring.yaml; others are invalid';
+COMMENT ON COLUMN intake.signals_raw_intake.strength IS '0..1 as text; NULL counts as 1';
+COMMENT ON COLUMN intake.signals_raw_intake.occurred_at IS 'When it happened: ISO 8601 text, UTC unless it says otherwise; the loader has resolved offsets such as -3d';
+COMMENT ON COLUMN intake.signals_raw_intake.source_system IS 'Where the signal comes from; scoring.yaml says how far it is believed; NULL counts as import';
+COMMENT ON COLUMN intake.signals_raw_intake.external_id IS 'The source''s own identifier: the same one counts once; NULL: company, type and time identify it';
+COMMENT ON COLUMN intake.signals_raw_intake.import_batch_id IS 'Batch the row came with; its run judges the row, or the run of the batch that brings the company';
+COMMENT ON COLUMN intake.signals_raw_intake.judged_at IS 'When bit_scores last changed the outcome; NULL not yet judged';
+COMMENT ON COLUMN intake.signals_raw_intake.outcome IS 'What bit_scores made of the row; NULL not yet judged';
+COMMENT ON COLUMN intake.signals_raw_intake.outcome_reasons IS 'Why the row is invalid or waits for its company; empty when recorded';
+COMMENT ON COLUMN intake.signals_raw_intake.source_file IS 'Name of the loaded file; NULL for SQL inserts';
+COMMENT ON COLUMN intake.signals_raw_intake.source_row IS 'Line (XLSX: sheet row) of that file on which the row begins; NULL for SQL inserts';
+COMMENT ON COLUMN intake.signals_raw_intake.raw IS 'The row exactly as the file had it: {header: value}';
+COMMENT ON COLUMN intake.signals_raw_intake.created_at IS 'When the row arrived';
+COMMENT ON COLUMN intake.signals_raw_intake.domain IS 'Registrable domain of website, set by bit_scores';
+COMMENT ON COLUMN intake.signals_raw_intake.company_name_key IS 'Normalised name, set by bit_scores';
+COMMENT ON COLUMN intake.signals_raw_intake.observed_at IS 'When it was learned, where that was not at loading; not before occurred_at';
+
+CREATE VIEW intake.batches AS
+ SELECT import_batch_id,
+    min(created_at) AS arrived_at
+   FROM ( SELECT company_raw_intake.import_batch_id,
+            company_raw_intake.created_at
+           FROM intake.company_raw_intake
+        UNION ALL
+         SELECT people_raw_intake.import_batch_id,
+            people_raw_intake.created_at
+           FROM intake.people_raw_intake
+          WHERE (people_raw_intake.vendor_call_id IS NULL)
+        UNION ALL
+         SELECT signals_raw_intake.import_batch_id,
+            signals_raw_intake.created_at
+           FROM intake.signals_raw_intake
+        UNION ALL
+         SELECT outcomes_raw_intake.import_batch_id,
+            outcomes_raw_intake.created_at
+           FROM intake.outcomes_raw_intake) intake_rows
+  GROUP BY import_batch_id;
+COMMENT ON VIEW intake.batches IS 'Every batch of which rows came, and since when';
+COMMENT ON COLUMN intake.batches.import_batch_id IS 'Batch the rows came with: the Dagster partition';
+COMMENT ON COLUMN intake.batches.arrived_at IS 'When its first row arrived';
+
 CREATE VIEW intake.companies_to_process AS
  SELECT id,
     company,
@@ -1366,6 +1577,58 @@ COMMENT ON COLUMN intake.companies_to_process.raw IS 'The row exactly as the fil
 COMMENT ON COLUMN intake.companies_to_process.created_at IS 'When the row arrived';
 COMMENT ON COLUMN intake.companies_to_process.updated_at IS 'Last edit of what the row says; verdicts do not count';
 
+CREATE VIEW intake.company_facts AS
+ SELECT id AS intake_id,
+    import_batch_id,
+    validated,
+    domain,
+    company_name_key,
+    btrim(company) AS company_name,
+    company_name_for_emails,
+    website AS website_url,
+    industry,
+    employee_count,
+    founded AS founded_year,
+    phone,
+    COALESCE(company_address, NULLIF(concat_ws(', '::text, company_street, company_city, COALESCE(company_state, state_abbrev), company_postal_code, company_country), ''::text)) AS address,
+    company_city AS city,
+    COALESCE(company_state, state_abbrev) AS state,
+    company_postal_code AS postal_code,
+    company_country AS country,
+    linkedin_url,
+    facebook_url,
+    twitter_url,
+    sic_codes,
+    source_system,
+    source_record_id,
+    num_nonnulls(industry, employee_count, founded, phone, company_city, COALESCE(company_state, state_abbrev), company_postal_code, company_country, linkedin_url, COALESCE(company_street, company_address)) AS filled
+   FROM intake.companies_to_process;
+COMMENT ON VIEW intake.company_facts IS 'What each intake row tells of a company, in the columns of company_master';
+COMMENT ON COLUMN intake.company_facts.intake_id IS 'company_raw_intake.id';
+COMMENT ON COLUMN intake.company_facts.import_batch_id IS 'Batch the row came with: the Dagster partition, e.g. 20251024-WV-B1';
+COMMENT ON COLUMN intake.company_facts.validated IS 'true valid, false invalid, NULL not yet judged';
+COMMENT ON COLUMN intake.company_facts.domain IS 'Registrable domain of website, set by validated_companies';
+COMMENT ON COLUMN intake.company_facts.company_name_key IS 'Normalised name, half of the company identity';
+COMMENT ON COLUMN intake.company_facts.company_name IS 'As the fullest intake row of its first batch wrote it; later batches never change it';
+COMMENT ON COLUMN intake.company_facts.company_name_for_emails IS 'Short form for a salutation, where the export offers one';
+COMMENT ON COLUMN intake.company_facts.website_url IS 'As the same intake row wrote it, scheme optional; domain is the form to join on';
+COMMENT ON COLUMN intake.company_facts.industry IS 'Free text of the export';
+COMMENT ON COLUMN intake.company_facts.employee_count IS 'Head count read from num_employees (lower bound of a band); NULL when unreadable';
+COMMENT ON COLUMN intake.company_facts.founded_year IS 'As the file had it; parsed into founded';
+COMMENT ON COLUMN intake.company_facts.phone IS 'Read from company_phone: digits with leading + where given; NULL when not 7 to 15 digits';
+COMMENT ON COLUMN intake.company_facts.address IS 'One line: as given, else joined from street, town, state, postal code and country';
+COMMENT ON COLUMN intake.company_facts.city IS 'Town of the head office, as the export names it; NULL unknown';
+COMMENT ON COLUMN intake.company_facts.state IS 'State or region, written out or abbreviated as the export does; NULL unknown';
+COMMENT ON COLUMN intake.company_facts.postal_code IS 'Text, so that leading zeros stay; NULL unknown';
+COMMENT ON COLUMN intake.company_facts.country IS 'As the export names it, no code list; NULL unknown';
+COMMENT ON COLUMN intake.company_facts.linkedin_url IS 'https://www.linkedin.com/(company|school|showcase)/name, read from company_linkedin_url; NULL when it is none';
+COMMENT ON COLUMN intake.company_facts.facebook_url IS 'Page of the company; never used as its website';
+COMMENT ON COLUMN intake.company_facts.twitter_url IS 'Page of the company; never used as its website';
+COMMENT ON COLUMN intake.company_facts.sic_codes IS 'Industry codes, as one text';
+COMMENT ON COLUMN intake.company_facts.source_system IS 'The file''s own source system column, else apollo, hubspot, sales_navigator, linkedin, clay, hunter or plain; NULL for SQL inserts that give none';
+COMMENT ON COLUMN intake.company_facts.source_record_id IS 'Identifier of the row in the system it came from';
+COMMENT ON COLUMN intake.company_facts.filled IS 'How many of the ten describing facts it gives; a bare town is no address here';
+
 ALTER TABLE intake.company_raw_intake ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME intake.company_raw_intake_id_seq
     START WITH 1
@@ -1412,50 +1675,6 @@ ALTER TABLE intake.loaded_files ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY
     NO MAXVALUE
     CACHE 1
 );
-
-CREATE TABLE intake.outcomes_raw_intake (
-    id bigint NOT NULL,
-    company text,
-    website text,
-    company_unique_id text,
-    outcome_type text,
-    lead_reference text,
-    occurred_at text,
-    source_system text,
-    external_id text,
-    domain text,
-    company_name_key text,
-    import_batch_id text NOT NULL,
-    judged_at timestamp with time zone,
-    outcome text,
-    outcome_reasons text[] DEFAULT '{}'::text[] NOT NULL,
-    source_file text,
-    source_row bigint,
-    raw jsonb,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT outcomes_raw_intake_batch_key CHECK ((import_batch_id ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'::text)),
-    CONSTRAINT outcomes_raw_intake_outcome_check CHECK ((outcome = ANY (ARRAY['recorded'::text, 'duplicate'::text, 'company_unknown'::text, 'company_ambiguous'::text, 'invalid'::text])))
-);
-COMMENT ON TABLE intake.outcomes_raw_intake IS 'Raw sales outcomes, judged and recorded by ple_scores';
-COMMENT ON COLUMN intake.outcomes_raw_intake.id IS 'Row number, given by the database';
-COMMENT ON COLUMN intake.outcomes_raw_intake.company IS 'Name as given';
-COMMENT ON COLUMN intake.outcomes_raw_intake.website IS 'As given';
-COMMENT ON COLUMN intake.outcomes_raw_intake.company_unique_id IS 'Barton ID, when the source knows it';
-COMMENT ON COLUMN intake.outcomes_raw_intake.outcome_type IS 'attempt, positive_reply, meeting, opportunity, won, declined or lost';
-COMMENT ON COLUMN intake.outcomes_raw_intake.lead_reference IS 'The source''s name for the lead, deal or thread; joins an attempt and what followed';
-COMMENT ON COLUMN intake.outcomes_raw_intake.occurred_at IS 'When it happened, ISO 8601';
-COMMENT ON COLUMN intake.outcomes_raw_intake.source_system IS 'Who says so';
-COMMENT ON COLUMN intake.outcomes_raw_intake.external_id IS 'The source''s own number of the row';
-COMMENT ON COLUMN intake.outcomes_raw_intake.domain IS 'Registrable domain of website, set by ple_scores';
-COMMENT ON COLUMN intake.outcomes_raw_intake.company_name_key IS 'Normalised name, set by ple_scores';
-COMMENT ON COLUMN intake.outcomes_raw_intake.import_batch_id IS 'Batch the row came with';
-COMMENT ON COLUMN intake.outcomes_raw_intake.judged_at IS 'When ple_scores judged it';
-COMMENT ON COLUMN intake.outcomes_raw_intake.outcome IS 'What ple_scores made of the row; NULL not yet judged';
-COMMENT ON COLUMN intake.outcomes_raw_intake.outcome_reasons IS 'Reason codes';
-COMMENT ON COLUMN intake.outcomes_raw_intake.source_file IS 'File it was loaded from';
-COMMENT ON COLUMN intake.outcomes_raw_intake.source_row IS 'Line of that file';
-COMMENT ON COLUMN intake.outcomes_raw_intake.raw IS 'The row exactly as the file had it';
-COMMENT ON COLUMN intake.outcomes_raw_intake.created_at IS 'When it was loaded';
 
 ALTER TABLE intake.outcomes_raw_intake ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME intake.outcomes_raw_intake_id_seq
@@ -1508,80 +1727,6 @@ COMMENT ON COLUMN intake.outcomes_to_process.source_file IS 'File it was loaded 
 COMMENT ON COLUMN intake.outcomes_to_process.source_row IS 'Line of that file';
 COMMENT ON COLUMN intake.outcomes_to_process.raw IS 'The row exactly as the file had it';
 COMMENT ON COLUMN intake.outcomes_to_process.created_at IS 'When it was loaded';
-
-CREATE TABLE intake.people_raw_intake (
-    id bigint NOT NULL,
-    first_name text,
-    last_name text,
-    full_name text,
-    title text,
-    email text,
-    email_status text,
-    linkedin_url text,
-    phone text,
-    mobile_phone text,
-    seniority text,
-    departments text,
-    company text,
-    website text,
-    company_linkedin_url text,
-    city text,
-    state text,
-    country text,
-    source_system text,
-    source_record_id text,
-    import_batch_id text NOT NULL,
-    domain text,
-    company_name_key text,
-    judged_at timestamp with time zone,
-    outcome text,
-    outcome_reasons text[] DEFAULT '{}'::text[] NOT NULL,
-    source_file text,
-    source_row bigint,
-    raw jsonb,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    vendor_call_id bigint,
-    observed_at timestamp with time zone,
-    position_ended boolean DEFAULT false NOT NULL,
-    CONSTRAINT people_raw_intake_batch_key CHECK ((import_batch_id ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'::text)),
-    CONSTRAINT people_raw_intake_outcome_check CHECK ((outcome = ANY (ARRAY['matched'::text, 'company_unknown'::text, 'company_ambiguous'::text, 'invalid'::text])))
-);
-COMMENT ON TABLE intake.people_raw_intake IS 'Raw people from imports, matched to companies by enriched_contacts';
-COMMENT ON COLUMN intake.people_raw_intake.id IS 'Order of arrival; names the row in messages';
-COMMENT ON COLUMN intake.people_raw_intake.first_name IS 'As the file had it';
-COMMENT ON COLUMN intake.people_raw_intake.last_name IS 'As the file had it';
-COMMENT ON COLUMN intake.people_raw_intake.full_name IS 'As the file had it; when NULL enriched_contacts joins first and last name';
-COMMENT ON COLUMN intake.people_raw_intake.title IS 'Job title as the file had it; titles.yaml decides the slot';
-COMMENT ON COLUMN intake.people_raw_intake.email IS 'Address as the file had it';
-COMMENT ON COLUMN intake.people_raw_intake.email_status IS 'The export''s claim about the address; never taken as a verification';
-COMMENT ON COLUMN intake.people_raw_intake.linkedin_url IS 'Profile of the person';
-COMMENT ON COLUMN intake.people_raw_intake.phone IS 'Direct or company number, as the file had it';
-COMMENT ON COLUMN intake.people_raw_intake.mobile_phone IS 'Used when there is no phone';
-COMMENT ON COLUMN intake.people_raw_intake.seniority IS 'The export''s own grading';
-COMMENT ON COLUMN intake.people_raw_intake.departments IS 'The export''s own department list';
-COMMENT ON COLUMN intake.people_raw_intake.company IS 'Employer as the file had it; with website it finds the company';
-COMMENT ON COLUMN intake.people_raw_intake.website IS 'Employer''s site as the file had it';
-COMMENT ON COLUMN intake.people_raw_intake.company_linkedin_url IS 'Employer''s page, as the file had it; kept, not used for matching';
-COMMENT ON COLUMN intake.people_raw_intake.city IS 'Where the person is, not the company; kept, not used';
-COMMENT ON COLUMN intake.people_raw_intake.state IS 'Where the person is, not the company; kept, not used';
-COMMENT ON COLUMN intake.people_raw_intake.country IS 'Where the person is, not the company; kept, not used';
-COMMENT ON COLUMN intake.people_raw_intake.source_system IS 'The file''s own source column, else apollo, hubspot, sales_navigator, linkedin, clay, hunter or plain; NULL for SQL inserts that give none';
-COMMENT ON COLUMN intake.people_raw_intake.source_record_id IS 'Identifier of the person in the system it came from';
-COMMENT ON COLUMN intake.people_raw_intake.import_batch_id IS 'Batch the row came with; its run matches the row, or the run of the batch that brings the company';
-COMMENT ON COLUMN intake.people_raw_intake.domain IS 'Registrable domain of website, else of an address that is not free mail; set by enriched_contacts';
-COMMENT ON COLUMN intake.people_raw_intake.company_name_key IS 'Normalised employer name, by which the row waits for its company';
-COMMENT ON COLUMN intake.people_raw_intake.judged_at IS 'When enriched_contacts last changed the outcome; NULL not yet judged';
-COMMENT ON COLUMN intake.people_raw_intake.outcome IS 'What enriched_contacts made of the row; NULL not yet judged';
-COMMENT ON COLUMN intake.people_raw_intake.outcome_reasons IS 'Rule that matched, or why nothing did; see docs/contacts.md';
-COMMENT ON COLUMN intake.people_raw_intake.source_file IS 'Name of the loaded file; NULL for SQL inserts';
-COMMENT ON COLUMN intake.people_raw_intake.source_row IS 'Line (XLSX: sheet row) of that file on which the row begins; NULL for SQL inserts';
-COMMENT ON COLUMN intake.people_raw_intake.raw IS 'The row exactly as the file had it: {header: value}';
-COMMENT ON COLUMN intake.people_raw_intake.created_at IS 'When the row arrived; the newer sighting of a person wins';
-COMMENT ON COLUMN intake.people_raw_intake.updated_at IS 'Last edit of name, title, email, company or website';
-COMMENT ON COLUMN intake.people_raw_intake.vendor_call_id IS 'The paid answer the row was read from; NULL for imports';
-COMMENT ON COLUMN intake.people_raw_intake.observed_at IS 'When the source saw it; NULL means when the row arrived';
-COMMENT ON COLUMN intake.people_raw_intake.position_ended IS 'The source says that the person no longer works there';
 
 ALTER TABLE intake.people_raw_intake ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME intake.people_raw_intake_id_seq
@@ -1712,52 +1857,6 @@ COMMENT ON COLUMN intake.separate_names.name_words IS 'The name as intake.words 
 COMMENT ON COLUMN intake.separate_names.notes IS 'Why, in the words of whoever undid the match';
 COMMENT ON COLUMN intake.separate_names.created_by IS 'Who undid the match';
 COMMENT ON COLUMN intake.separate_names.created_at IS 'When the match was undone; rows judged later follow it';
-
-CREATE TABLE intake.signals_raw_intake (
-    id bigint NOT NULL,
-    company text,
-    website text,
-    company_unique_id text,
-    signal_type text,
-    strength text,
-    occurred_at text,
-    source_system text,
-    external_id text,
-    import_batch_id text NOT NULL,
-    judged_at timestamp with time zone,
-    outcome text,
-    outcome_reasons text[] DEFAULT '{}'::text[] NOT NULL,
-    source_file text,
-    source_row bigint,
-    raw jsonb,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    domain text,
-    company_name_key text,
-    observed_at text,
-    CONSTRAINT signals_raw_intake_batch_key CHECK ((import_batch_id ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'::text)),
-    CONSTRAINT signals_raw_intake_outcome_check CHECK ((outcome = ANY (ARRAY['recorded'::text, 'duplicate'::text, 'company_unknown'::text, 'company_ambiguous'::text, 'invalid'::text])))
-);
-COMMENT ON TABLE intake.signals_raw_intake IS 'Raw buyer-intent signals, judged and recorded by bit_scores';
-COMMENT ON COLUMN intake.signals_raw_intake.id IS 'Order of arrival; names the row in messages';
-COMMENT ON COLUMN intake.signals_raw_intake.company IS 'Company name as given; with website it finds the company';
-COMMENT ON COLUMN intake.signals_raw_intake.website IS 'Company site as given';
-COMMENT ON COLUMN intake.signals_raw_intake.company_unique_id IS 'Barton ID, where the sender knows it; then name and site are not used';
-COMMENT ON COLUMN intake.signals_raw_intake.signal_type IS 'One of the types in scoring.yaml; others are invalid';
-COMMENT ON COLUMN intake.signals_raw_intake.strength IS '0..1 as text; NULL counts as 1';
-COMMENT ON COLUMN intake.signals_raw_intake.occurred_at IS 'When it happened: ISO 8601 text, UTC unless it says otherwise; the loader has resolved offsets such as -3d';
-COMMENT ON COLUMN intake.signals_raw_intake.source_system IS 'Where the signal comes from; scoring.yaml says how far it is believed; NULL counts as import';
-COMMENT ON COLUMN intake.signals_raw_intake.external_id IS 'The source''s own identifier: the same one counts once; NULL: company, type and time identify it';
-COMMENT ON COLUMN intake.signals_raw_intake.import_batch_id IS 'Batch the row came with; its run judges the row, or the run of the batch that brings the company';
-COMMENT ON COLUMN intake.signals_raw_intake.judged_at IS 'When bit_scores last changed the outcome; NULL not yet judged';
-COMMENT ON COLUMN intake.signals_raw_intake.outcome IS 'What bit_scores made of the row; NULL not yet judged';
-COMMENT ON COLUMN intake.signals_raw_intake.outcome_reasons IS 'Why the row is invalid or waits for its company; empty when recorded';
-COMMENT ON COLUMN intake.signals_raw_intake.source_file IS 'Name of the loaded file; NULL for SQL inserts';
-COMMENT ON COLUMN intake.signals_raw_intake.source_row IS 'Line (XLSX: sheet row) of that file on which the row begins; NULL for SQL inserts';
-COMMENT ON COLUMN intake.signals_raw_intake.raw IS 'The row exactly as the file had it: {header: value}';
-COMMENT ON COLUMN intake.signals_raw_intake.created_at IS 'When the row arrived';
-COMMENT ON COLUMN intake.signals_raw_intake.domain IS 'Registrable domain of website, set by bit_scores';
-COMMENT ON COLUMN intake.signals_raw_intake.company_name_key IS 'Normalised name, set by bit_scores';
-COMMENT ON COLUMN intake.signals_raw_intake.observed_at IS 'When it was learned, where that was not at loading; not before occurred_at';
 
 ALTER TABLE intake.signals_raw_intake ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME intake.signals_raw_intake_id_seq
@@ -2095,11 +2194,10 @@ CREATE TABLE marketing.company_master (
     source_record_id text,
     import_batch_id text NOT NULL,
     promoted_from_intake_at timestamp with time zone DEFAULT now() NOT NULL,
-    data_quality_score smallint NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    data_quality_score smallint GENERATED ALWAYS AS ((10 * num_nonnulls(industry, employee_count, founded_year, phone, address, city, state, postal_code, country, linkedin_url))) STORED NOT NULL,
     CONSTRAINT company_master_barton_id CHECK ((company_unique_id ~ '^04\.04\.01\.[0-9]{2}\.[0-9]{5}\.[0-9]{3}$'::text)),
-    CONSTRAINT company_master_data_quality_score_check CHECK (((data_quality_score >= 0) AND (data_quality_score <= 100))),
     CONSTRAINT company_master_employee_count_check CHECK ((employee_count > 0))
 );
 COMMENT ON TABLE marketing.company_master IS 'One row per real company; identity is registrable domain plus normalised name';
@@ -2126,9 +2224,9 @@ COMMENT ON COLUMN marketing.company_master.source_system IS 'Kind of export that
 COMMENT ON COLUMN marketing.company_master.source_record_id IS 'Its identifier in source_system; NULL when the export has none';
 COMMENT ON COLUMN marketing.company_master.import_batch_id IS 'The batch that first brought the company';
 COMMENT ON COLUMN marketing.company_master.promoted_from_intake_at IS 'When company_master made it out of an intake row; never changes';
-COMMENT ON COLUMN marketing.company_master.data_quality_score IS '0..100: share of the describing columns that are filled';
 COMMENT ON COLUMN marketing.company_master.created_at IS 'When the row was written';
 COMMENT ON COLUMN marketing.company_master.updated_at IS 'Last change, whoever made it';
+COMMENT ON COLUMN marketing.company_master.data_quality_score IS '0..100: 10 for each of the ten describing columns that is filled';
 
 CREATE TABLE marketing.vendor_calls (
     id bigint NOT NULL,
@@ -3825,6 +3923,8 @@ GRANT ALL ON FUNCTION marketing.catch_up(since timestamp with time zone) TO bart
 REVOKE ALL ON FUNCTION marketing.copy_column_comments(origin regclass, target regclass) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.copy_column_comments(origin regclass, target regclass) TO barton_app;
 REVOKE ALL ON FUNCTION marketing.count_processed_events() FROM PUBLIC;
+REVOKE ALL ON FUNCTION marketing.empty_what_rows_told(company text, rows bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION marketing.empty_what_rows_told(company text, rows bigint[]) TO barton_app;
 REVOKE ALL ON FUNCTION marketing.end_operation(action text, target text) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.end_operation(action text, target text) TO barton_app;
 REVOKE ALL ON FUNCTION marketing.enforce_rollbacks() FROM PUBLIC;
@@ -3833,6 +3933,8 @@ REVOKE ALL ON FUNCTION marketing.error_fingerprint(message text) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.error_fingerprint(message text) TO barton_app;
 REVOKE ALL ON FUNCTION marketing.events_of_error(details jsonb, batch text) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.events_of_error(details jsonb, batch text) TO barton_app;
+REVOKE ALL ON FUNCTION marketing.fill_company_gaps(companies text[], rows bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION marketing.fill_company_gaps(companies text[], rows bigint[]) TO barton_app;
 REVOKE ALL ON FUNCTION marketing.forget_person(wanted text, reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.forget_person(wanted text, reason text) TO barton_app;
 REVOKE ALL ON FUNCTION marketing.give_back_numbers() FROM PUBLIC;
@@ -3874,6 +3976,8 @@ REVOKE ALL ON FUNCTION marketing.resolve_pipeline_error(error_id bigint, by_whom
 GRANT ALL ON FUNCTION marketing.resolve_pipeline_error(error_id bigint, by_whom text, notes text) TO barton_app;
 REVOKE ALL ON FUNCTION marketing.scrub_answers(domains text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.scrub_answers(domains text[]) TO barton_app;
+REVOKE ALL ON FUNCTION marketing.told_columns() FROM PUBLIC;
+GRANT ALL ON FUNCTION marketing.told_columns() TO barton_app;
 REVOKE ALL ON FUNCTION marketing.touch_updated_at() FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.touch_updated_at() TO barton_app;
 REVOKE ALL ON FUNCTION marketing.undo_batch(batch text, reason text) FROM PUBLIC;
@@ -3883,21 +3987,23 @@ GRANT ALL ON FUNCTION marketing.unmatch_company(row_id bigint, by_whom text, not
 REVOKE ALL ON FUNCTION marketing.wake_listeners(event_type text, import_batch_id text, n_rows bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.wake_listeners(event_type text, import_batch_id text, n_rows bigint) TO barton_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE intake.company_raw_intake TO barton_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE intake.outcomes_raw_intake TO barton_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE intake.people_raw_intake TO barton_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE intake.signals_raw_intake TO barton_app;
+GRANT SELECT ON TABLE intake.batches TO barton_app;
 GRANT SELECT ON TABLE intake.companies_to_process TO barton_app;
+GRANT SELECT ON TABLE intake.company_facts TO barton_app;
 GRANT USAGE ON SEQUENCE intake.company_raw_intake_id_seq TO barton_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE intake.loaded_files TO barton_app;
 GRANT USAGE ON SEQUENCE intake.loaded_files_id_seq TO barton_app;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE intake.outcomes_raw_intake TO barton_app;
 GRANT USAGE ON SEQUENCE intake.outcomes_raw_intake_id_seq TO barton_app;
 GRANT SELECT ON TABLE intake.outcomes_to_process TO barton_app;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE intake.people_raw_intake TO barton_app;
 GRANT USAGE ON SEQUENCE intake.people_raw_intake_id_seq TO barton_app;
 GRANT SELECT ON TABLE intake.people_to_process TO barton_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE intake.public_suffix TO barton_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE intake.rejected_rows TO barton_app;
 GRANT USAGE ON SEQUENCE intake.rejected_rows_id_seq TO barton_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE intake.separate_names TO barton_app;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE intake.signals_raw_intake TO barton_app;
 GRANT USAGE ON SEQUENCE intake.signals_raw_intake_id_seq TO barton_app;
 GRANT SELECT ON TABLE intake.signals_to_process TO barton_app;
 GRANT SELECT,INSERT ON TABLE marketing.actions TO barton_app;

@@ -21,9 +21,9 @@ BEGIN
 END
 $$;
 
--- Least privilege: barton_app works on rows and cannot change the schema; barton_readonly sees the views. A role that is
--- not there (the deploying user may not create roles) is passed over. Functions in marketing are closed to everybody else
--- beside their definition.
+-- Least privilege: barton_app works on rows and cannot change the schema; barton_readonly sees the views. A role that
+-- is not there (the deploying user may not create roles) is passed over. Functions in marketing are closed to everybody
+-- else beside their definition.
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'barton_app') THEN
@@ -101,7 +101,9 @@ BEGIN
             TO barton_app;
         -- views
         GRANT SELECT ON
+            intake.batches,
             intake.companies_to_process,
+            intake.company_facts,
             intake.outcomes_to_process,
             intake.people_to_process,
             intake.signals_to_process,

@@ -6,62 +6,13 @@ DROP TABLE IF EXISTS pg_temp.candidates;
 CREATE TEMP TABLE candidates ON COMMIT DROP AS
 SELECT
     *,
-    row_number() OVER (PARTITION BY domain, company_name_key ORDER BY filled DESC, id) AS place,
-    min(id) OVER (PARTITION BY domain, company_name_key) AS first_id
-FROM (
-    SELECT
-        id,
-        domain,
-        company_name_key,
-        btrim(company) AS company_name,
-        company_name_for_emails,
-        website AS website_url,
-        industry,
-        employee_count,
-        founded AS founded_year,
-        phone,
-        coalesce(
-            company_address,
-            nullif(
-                concat_ws(
-                    ', ',
-                    company_street,
-                    company_city,
-                    coalesce(company_state, state_abbrev),
-                    company_postal_code,
-                    company_country
-                ),
-                ''
-            )
-        ) AS address,
-        company_city AS city,
-        coalesce(company_state, state_abbrev) AS state,
-        company_postal_code AS postal_code,
-        company_country AS country,
-        linkedin_url,
-        facebook_url,
-        twitter_url,
-        sic_codes,
-        source_system,
-        source_record_id,
-        num_nonnulls(
-            industry,
-            employee_count,
-            founded,
-            phone,
-            company_city,
-            coalesce(company_state, state_abbrev),
-            company_postal_code,
-            company_country,
-            linkedin_url,
-            coalesce(company_street, company_address)
-        ) AS filled
-    FROM intake.companies_to_process
-    WHERE import_batch_id = %(batch)s
-        AND validated
-        AND domain IS NOT NULL
-        AND company_name_key IS NOT NULL
-) AS valid_rows;
+    row_number() OVER (PARTITION BY domain, company_name_key ORDER BY filled DESC, intake_id) AS place,
+    min(intake_id) OVER (PARTITION BY domain, company_name_key) AS first_id
+FROM intake.company_facts
+WHERE import_batch_id = %(batch)s
+    AND validated
+    AND domain IS NOT NULL
+    AND company_name_key IS NOT NULL;
 ANALYZE pg_temp.candidates;
 
 -- Held, shared, until this transaction ends: numbers that nobody is using are given back (marketing.give_back_numbers).
@@ -94,8 +45,7 @@ WITH inserted AS (
         sic_codes,
         source_system,
         source_record_id,
-        import_batch_id,
-        data_quality_score
+        import_batch_id
     )
     SELECT
         new_id,
@@ -119,8 +69,7 @@ WITH inserted AS (
         sic_codes,
         source_system,
         source_record_id,
-        %(batch)s,
-        filled * 10
+        import_batch_id
     FROM (
         SELECT
             *,
@@ -159,7 +108,7 @@ WHERE r.id = m.intake_id
 DROP TABLE IF EXISTS pg_temp.matches;
 CREATE TEMP TABLE matches ON COMMIT DROP AS
 SELECT
-    c.id AS intake_id,
+    c.intake_id,
     m.company_unique_id,
     c.place,
     CASE
@@ -194,101 +143,10 @@ ON CONFLICT (intake_id) DO UPDATE SET
     matched_at = now()
 WHERE existing.company_unique_id <> excluded.company_unique_id;
 
--- Further mentions fill gaps and never overwrite. The lock is the one an UPDATE takes: a stronger one would wait for
--- other batches that merely mention the same companies (foreign keys), and they for it.
-WITH gaps AS (
-    SELECT
-        m.company_unique_id,
-        (
-            array_agg(c.company_name_for_emails ORDER BY c.place)
-            FILTER (WHERE c.company_name_for_emails IS NOT NULL)
-        )[1] AS company_name_for_emails,
-        (array_agg(c.industry ORDER BY c.place) FILTER (WHERE c.industry IS NOT NULL))[1] AS industry,
-        (array_agg(c.employee_count ORDER BY c.place) FILTER (WHERE c.employee_count IS NOT NULL))[1] AS employee_count,
-        (array_agg(c.founded_year ORDER BY c.place) FILTER (WHERE c.founded_year IS NOT NULL))[1] AS founded_year,
-        (array_agg(c.phone ORDER BY c.place) FILTER (WHERE c.phone IS NOT NULL))[1] AS phone,
-        (array_agg(c.address ORDER BY c.place) FILTER (WHERE c.address IS NOT NULL))[1] AS address,
-        (array_agg(c.city ORDER BY c.place) FILTER (WHERE c.city IS NOT NULL))[1] AS city,
-        (array_agg(c.state ORDER BY c.place) FILTER (WHERE c.state IS NOT NULL))[1] AS state,
-        (array_agg(c.postal_code ORDER BY c.place) FILTER (WHERE c.postal_code IS NOT NULL))[1] AS postal_code,
-        (array_agg(c.country ORDER BY c.place) FILTER (WHERE c.country IS NOT NULL))[1] AS country,
-        (array_agg(c.linkedin_url ORDER BY c.place) FILTER (WHERE c.linkedin_url IS NOT NULL))[1] AS linkedin_url,
-        (array_agg(c.facebook_url ORDER BY c.place) FILTER (WHERE c.facebook_url IS NOT NULL))[1] AS facebook_url,
-        (array_agg(c.twitter_url ORDER BY c.place) FILTER (WHERE c.twitter_url IS NOT NULL))[1] AS twitter_url,
-        (array_agg(c.sic_codes ORDER BY c.place) FILTER (WHERE c.sic_codes IS NOT NULL))[1] AS sic_codes
-    FROM pg_temp.matches m
-    JOIN pg_temp.candidates c ON c.id = m.intake_id
-    WHERE m.rule <> 'new_company'
-    GROUP BY m.company_unique_id
-),
-
-filled AS (
-    SELECT
-        c.company_unique_id,
-        coalesce(c.company_name_for_emails, g.company_name_for_emails) AS company_name_for_emails,
-        coalesce(c.industry, g.industry) AS industry,
-        coalesce(c.employee_count, g.employee_count) AS employee_count,
-        coalesce(c.founded_year, g.founded_year) AS founded_year,
-        coalesce(c.phone, g.phone) AS phone,
-        coalesce(c.address, g.address) AS address,
-        coalesce(c.city, g.city) AS city,
-        coalesce(c.state, g.state) AS state,
-        coalesce(c.postal_code, g.postal_code) AS postal_code,
-        coalesce(c.country, g.country) AS country,
-        coalesce(c.linkedin_url, g.linkedin_url) AS linkedin_url,
-        coalesce(c.facebook_url, g.facebook_url) AS facebook_url,
-        coalesce(c.twitter_url, g.twitter_url) AS twitter_url,
-        coalesce(c.sic_codes, g.sic_codes) AS sic_codes
-    FROM marketing.company_master c
-    JOIN gaps g USING (company_unique_id)
-    WHERE (c.company_name_for_emails IS NULL AND g.company_name_for_emails IS NOT NULL)
-        OR (c.industry IS NULL AND g.industry IS NOT NULL)
-        OR (c.employee_count IS NULL AND g.employee_count IS NOT NULL)
-        OR (c.founded_year IS NULL AND g.founded_year IS NOT NULL)
-        OR (c.phone IS NULL AND g.phone IS NOT NULL)
-        OR (c.address IS NULL AND g.address IS NOT NULL)
-        OR (c.city IS NULL AND g.city IS NOT NULL)
-        OR (c.state IS NULL AND g.state IS NOT NULL)
-        OR (c.postal_code IS NULL AND g.postal_code IS NOT NULL)
-        OR (c.country IS NULL AND g.country IS NOT NULL)
-        OR (c.linkedin_url IS NULL AND g.linkedin_url IS NOT NULL)
-        OR (c.facebook_url IS NULL AND g.facebook_url IS NOT NULL)
-        OR (c.twitter_url IS NULL AND g.twitter_url IS NOT NULL)
-        OR (c.sic_codes IS NULL AND g.sic_codes IS NOT NULL)
-    ORDER BY c.company_unique_id
-    FOR NO KEY UPDATE OF c
-)
-
-UPDATE marketing.company_master c
-SET
-    company_name_for_emails = f.company_name_for_emails,
-    industry = f.industry,
-    employee_count = f.employee_count,
-    founded_year = f.founded_year,
-    phone = f.phone,
-    address = f.address,
-    city = f.city,
-    state = f.state,
-    postal_code = f.postal_code,
-    country = f.country,
-    linkedin_url = f.linkedin_url,
-    facebook_url = f.facebook_url,
-    twitter_url = f.twitter_url,
-    sic_codes = f.sic_codes,
-    data_quality_score = 10 * num_nonnulls(
-        f.industry,
-        f.employee_count,
-        f.founded_year,
-        f.phone,
-        f.city,
-        f.state,
-        f.postal_code,
-        f.country,
-        f.linkedin_url,
-        f.address
-    )
-FROM filled f
-WHERE c.company_unique_id = f.company_unique_id;
+-- Further mentions fill gaps and never overwrite.
+SELECT marketing.fill_company_gaps(array_agg(company_unique_id ORDER BY place), array_agg(intake_id ORDER BY place))
+FROM pg_temp.matches
+WHERE rule <> 'new_company';
 
 -- What the stage reports.
 SELECT

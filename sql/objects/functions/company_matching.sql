@@ -66,50 +66,15 @@ BEGIN
                        FROM marketing.company_matches m JOIN intake.company_raw_intake r ON r.id = m.intake_id
                        WHERE m.company_unique_id = match.company_unique_id
                          AND intake.words(r.company) = match.name_words);
-    -- what only the separated rows told of the company was not true of it
-    WITH only_apart AS (
-        SELECT told.field, told.value
-        FROM marketing.company_matches m JOIN intake.company_raw_intake r ON r.id = m.intake_id
-        CROSS JOIN LATERAL (VALUES
-            ('company_name_for_emails', company_name_for_emails),
-            ('industry', industry),
-            ('employee_count', employee_count::text),
-            ('founded_year', founded::text),
-            ('phone', phone),
-            ('address', coalesce(company_address, nullif(concat_ws(', ', company_street, company_city,
-                coalesce(company_state, state_abbrev), company_postal_code, company_country), ''))),
-            ('city', company_city),
-            ('state', coalesce(company_state, state_abbrev)),
-            ('postal_code', company_postal_code),
-            ('country', company_country),
-            ('linkedin_url', linkedin_url),
-            ('facebook_url', facebook_url),
-            ('twitter_url', twitter_url),
-            ('sic_codes', sic_codes)
-        ) AS told (field, value)
-        WHERE m.company_unique_id = match.company_unique_id AND told.value IS NOT NULL
-        GROUP BY told.field, told.value HAVING bool_and(r.id = ANY (separated))
-    )
-    UPDATE marketing.company_master c SET
-        company_name_for_emails =
-            CASE WHEN ('company_name_for_emails', c.company_name_for_emails) NOT IN (TABLE only_apart)
-                 THEN c.company_name_for_emails END,
-        industry = CASE WHEN ('industry', c.industry) NOT IN (TABLE only_apart) THEN c.industry END,
-        employee_count =
-            CASE WHEN ('employee_count', c.employee_count::text) NOT IN (TABLE only_apart) THEN c.employee_count END,
-        founded_year =
-            CASE WHEN ('founded_year', c.founded_year::text) NOT IN (TABLE only_apart) THEN c.founded_year END,
-        phone = CASE WHEN ('phone', c.phone) NOT IN (TABLE only_apart) THEN c.phone END,
-        address = CASE WHEN ('address', c.address) NOT IN (TABLE only_apart) THEN c.address END,
-        city = CASE WHEN ('city', c.city) NOT IN (TABLE only_apart) THEN c.city END,
-        state = CASE WHEN ('state', c.state) NOT IN (TABLE only_apart) THEN c.state END,
-        postal_code = CASE WHEN ('postal_code', c.postal_code) NOT IN (TABLE only_apart) THEN c.postal_code END,
-        country = CASE WHEN ('country', c.country) NOT IN (TABLE only_apart) THEN c.country END,
-        linkedin_url = CASE WHEN ('linkedin_url', c.linkedin_url) NOT IN (TABLE only_apart) THEN c.linkedin_url END,
-        facebook_url = CASE WHEN ('facebook_url', c.facebook_url) NOT IN (TABLE only_apart) THEN c.facebook_url END,
-        twitter_url = CASE WHEN ('twitter_url', c.twitter_url) NOT IN (TABLE only_apart) THEN c.twitter_url END,
-        sic_codes = CASE WHEN ('sic_codes', c.sic_codes) NOT IN (TABLE only_apart) THEN c.sic_codes END
-    WHERE c.company_unique_id = match.company_unique_id;
+    -- what the separated rows told of the company was not true of it, unless one of the others tells it too
+    PERFORM marketing.empty_what_rows_told(match.company_unique_id, separated);
+    PERFORM marketing.fill_company_gaps(
+        array_agg(m.company_unique_id),
+        array_agg(m.intake_id ORDER BY b.arrived_at, b.import_batch_id, f.filled DESC, m.intake_id))
+    FROM marketing.company_matches m
+    JOIN intake.company_facts f USING (intake_id)
+    JOIN intake.batches b USING (import_batch_id)
+    WHERE m.company_unique_id = match.company_unique_id AND m.intake_id <> ALL (separated);
 
     UPDATE intake.company_raw_intake SET validated = NULL, validated_at = NULL WHERE id = ANY (separated);
     DELETE FROM marketing.company_batches b

@@ -8,7 +8,8 @@ DECLARE
     event_trigger record;
 BEGIN
     IF EXISTS (SELECT FROM marketing.operations WHERE action = 'silence' AND ended_at IS NULL)
-       AND EXISTS (SELECT FROM pg_proc WHERE oid = 'marketing.wake_listeners'::regproc AND prosrc LIKE '%pg_notify%') THEN
+       AND EXISTS (SELECT FROM pg_proc
+                   WHERE oid = 'marketing.wake_listeners'::regproc AND prosrc LIKE '%pg_notify%') THEN
         CREATE OR REPLACE FUNCTION marketing.wake_listeners(event_type text, import_batch_id text, n_rows bigint)
         RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
         AS 'BEGIN NULL; END';

@@ -4,7 +4,7 @@ SELECT
     count(*) AS pending_count,
     min(created_at) AS oldest_pending,
     max(created_at) AS newest_pending,
-    round(extract(epoch FROM now() - min(created_at)) / 60, 1) AS oldest_age_minutes
+    round(extract(EPOCH FROM now() - min(created_at)) / 60, 1) AS oldest_age_minutes
 FROM marketing.pipeline_events
 WHERE status = 'pending'
 GROUP BY event_type;

@@ -8,7 +8,7 @@ SELECT
     t.scores_changed_at,
     t.ple_score - t.previous_ple_score AS ple_change,
     t.bit_intent_score - t.previous_bit_intent_score AS bit_change,
-    round(extract(epoch FROM now() - t.last_signal_at) / 86400, 1) AS days_since_signal,
+    round(extract(EPOCH FROM now() - t.last_signal_at) / 86400, 1) AS days_since_signal,
     CASE
         WHEN t.contacts_ready > 0 THEN 'ready'
         WHEN t.contacts_held > 0 THEN 'unverified'

@@ -23,8 +23,9 @@ counted AS (
         avg(w.duration_seconds) AS seconds,
         max(w.created_at) AS last_run
     FROM known k
-    LEFT JOIN marketing.workflow_stats w ON w.workflow_name = k.workflow_name
-        AND w.created_at > now() - interval '1 hour'
+    LEFT JOIN marketing.workflow_stats w
+        ON w.workflow_name = k.workflow_name
+            AND w.created_at > now() - interval '1 hour'
     GROUP BY k.workflow_name, k.position
 )
 
