@@ -173,7 +173,7 @@ def _alerts(name: str) -> Finding:
             name,
             "warning",
             "no channels: you will not be told of alerts",
-            f"Set {channels.VARIABLE} (docs/alerts.md).",
+            f"Set {channels.VARIABLE} (docs/how-to/alerts.md).",
         )
     if wrong := [channel.name for channel in found if not channels.is_understood(channel)]:
         return Finding(name, "error", f"{', '.join(wrong)}: {channels.NOT_UNDERSTOOD}", "Correct the URL.")

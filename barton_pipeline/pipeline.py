@@ -56,7 +56,10 @@ STAGES = (
         phase="enrichment",
         table="intake.company_raw_intake",
         after=("raw_intake",),
-        description="Every intake row judged: valid, or invalid with reason codes (docs/validation.md). Nothing is dropped.",
+        description=(
+            "Every intake row judged: valid, or invalid with reason codes (docs/explanation/validation.md). "
+            "Nothing is dropped."
+        ),
         work=validation.run,
         source=set_aside.COMPANIES,
         preview="""
@@ -104,7 +107,10 @@ STAGES = (
         kinds=("postgres", "python"),
         after=("company_slots",),
         entered_by=("slot_created", "contact_created", "contact_updated"),
-        description="People matched to companies and slots (docs/contacts.md). The best candidate fills a slot; all are kept.",
+        description=(
+            "People matched to companies and slots (docs/explanation/contacts.md). The best candidate fills a "
+            "slot; all are kept."
+        ),
         work=enrichment.run,
         buy=enrichment.buy,
         source=set_aside.PEOPLE,
@@ -144,7 +150,10 @@ STAGES = (
         table="marketing.bit_results",
         after=("company_master", "verified_emails"),
         entered_by=("signal_received", "signal_recorded"),
-        description="Barton Intelligence Tracker: buyer intent 0..1 from signals that decay with age (docs/scoring.md).",
+        description=(
+            "Barton Intelligence Tracker: buyer intent 0..1 from signals that decay with age "
+            "(docs/explanation/scoring.md)."
+        ),
         work=bit.run,
         source=set_aside.SIGNALS,
         preview="""
@@ -165,7 +174,7 @@ STAGES = (
         after=("verified_emails", "bit_scores"),
         entered_by=("email_verified", "email_failed", "outcome_received"),
         description="""Pipeline Learning Engine: lead score 0..1 with its reasons, by the champion model or the rubric
-            (docs/scoring.md).""",
+            (docs/explanation/scoring.md).""",
         work=ple.run,
         source=set_aside.OUTCOMES,
         preview="""

@@ -168,13 +168,19 @@ def db(postgres_server: str, template: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def _database(server: str, template: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Postgres]:
+    with new_database(server, template) as database:
+        monkeypatch.setenv("BARTON_DATABASE_URL", database.url)
+        monkeypatch.delenv("BARTON_DAGSTER_DATABASE_URL", raising=False)
+        yield database
+
+
+@contextlib.contextmanager
+def new_database(server: str, template: str) -> Iterator[Postgres]:
+    """A copy of the database ``template``, which nobody may be connected to; dropped at the end, with Dagster's beside it."""
     name = f"barton_test_{next(_numbers)}"
     _admin(server, "CREATE DATABASE {} TEMPLATE {}", name, template)
-    url = server.format(name)
-    monkeypatch.setenv("BARTON_DATABASE_URL", url)
-    monkeypatch.delenv("BARTON_DAGSTER_DATABASE_URL", raising=False)
     try:
-        yield Postgres(url)
+        yield Postgres(server.format(name))
     finally:
         for leftover in (name, f"{name}_dagster"):
             with contextlib.suppress(psycopg2.Error):

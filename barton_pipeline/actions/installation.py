@@ -234,7 +234,7 @@ def send_test_message(
     ) as work:
         configured = channels.configured_channels()
         if not configured:
-            raise InputError(f"No channel is configured: set {channels.VARIABLE} (docs/alerts.md)")
+            raise InputError(f"No channel is configured: set {channels.VARIABLE} (docs/how-to/alerts.md)")
         text = ("Barton: test", "A test message. Nothing is wrong.")
         answers = tuple(
             ChannelAnswer(channel.name, (channels.send(channel, *text) if apply else "") or None)

@@ -1,4 +1,4 @@
-"""Actions on the models of PLE: learn one, retire one (docs/learning.md)."""
+"""Actions on the models of PLE: learn one, retire one (docs/explanation/learning.md)."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""Actions on the event path: switch a part of it off, and on again (docs/operations/rollbacks.md)."""
+"""Actions on the event path: switch a part of it off, and on again (docs/how-to/operations/rollbacks.md)."""
 
 from dataclasses import dataclass
 

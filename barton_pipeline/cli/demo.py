@@ -104,7 +104,7 @@ def run(console: Console, exit_when_done: bool, port: int | None, timeout: float
     try:
         with running_sandbox() as sandbox, _dagster_dev(port, console, {SANDBOX: sandbox.url}):
             console.print(
-                "Vendors: the sandbox. People and verdicts from it are invented (docs/sandbox.md); nothing is paid."
+                "Vendors: the sandbox. People and verdicts from it are invented (docs/reference/sandbox.md); nothing is paid."
             )
             batch = _load_samples(console)
             _watch(console, batch, timeout)

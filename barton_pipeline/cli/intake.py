@@ -154,7 +154,7 @@ def _print_load_report(report: dict[str, Any], dry_run: bool) -> None:
 def receive_signals(host: str, port: int) -> None:
     """Take buyer-intent signals by HTTP.
 
-    POST /signals with the bearer token BARTON_SIGNALS_TOKEN (docs/signals.md).
+    POST /signals with the bearer token BARTON_SIGNALS_TOKEN (docs/how-to/signals.md).
     """
     import uvicorn
 

@@ -329,7 +329,7 @@ def remove(file: Path, yes: bool, json_output: bool) -> None:
 def alerts(test: bool, summary: bool, json_output: bool) -> None:
     """Show what fires now, and who has been told.
 
-    Rules and channels: docs/alerts.md.
+    Rules and channels: docs/how-to/alerts.md.
     """
     from barton_pipeline.monitoring import alerts as alerts_module
 

@@ -145,7 +145,7 @@ def _shares(found: "Explanation") -> Iterator[Share]:
 def learn(retire: bool, rescore: bool, json_output: bool) -> None:
     """Learn PLE from recorded outcomes.
 
-    The model is published if it beats the present one (docs/learning.md).
+    The model is published if it beats the present one (docs/explanation/learning.md).
     """
     from barton_pipeline.actions import models
     from barton_pipeline.scoring import rescoring

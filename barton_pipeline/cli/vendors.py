@@ -166,7 +166,7 @@ def print_yield(costs: spending.Yield) -> None:
 def sandbox(port: int, seed: int) -> None:
     """Stand in for the paid vendors on this machine.
 
-    People are invented, and nothing is paid (docs/sandbox.md). Ctrl-C ends it.
+    People are invented, and nothing is paid (docs/reference/sandbox.md). Ctrl-C ends it.
     """
     from barton_pipeline.vendors.sandbox import running_sandbox
 

@@ -17,8 +17,8 @@ from barton_pipeline.postgres import sql
 class LoadedCompanies:
     """What rows just loaded are, as the stages would judge them now.
 
-    ``reasons`` counts the valid and invalid rows by reason code (docs/validation.md). ``companies`` is how many companies the valid
-    rows mean by registrable domain and normalised name; ``known`` of them are in company_master.
+    ``reasons`` counts the valid and invalid rows by reason code (docs/explanation/validation.md). ``companies`` is how
+    many companies the valid rows mean by registrable domain and normalised name; ``known`` of them are in company_master.
     """
 
     valid: int

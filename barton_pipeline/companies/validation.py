@@ -1,6 +1,6 @@
 """The rules that judge intake rows: reason codes, word lists, limits. The SQL that applies them is the stage's.
 
-One rule set, in one place, versioned (``validation.yaml``); explained for operators in docs/validation.md.
+One rule set, in one place, versioned (``validation.yaml``); explained for operators in docs/explanation/validation.md.
 """
 
 import json

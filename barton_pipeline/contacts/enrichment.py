@@ -1,7 +1,8 @@
 """Stage enriched_contacts: people from imports and paid answers become people at our companies; the best fills each slot.
 
 Belongs here: the order of the steps, what is bought for open slots, and the classification of titles. Matching and assignment
-are set-based SQL (``sql/stages/enriched_contacts_people.sql`` and ``enriched_contacts.sql``); the rules are in docs/contacts.md.
+are set-based SQL (``sql/stages/enriched_contacts_people.sql`` and ``enriched_contacts.sql``); the rules are in
+docs/explanation/contacts.md.
 """
 
 import json

@@ -25,7 +25,7 @@ from barton_pipeline.postgres.connection import transaction
 
 VARIABLE = "BARTON_ALERT_URLS"
 _KINDS = {"hooks.slack.com": "slack", "discord.com": "discord", "discordapp.com": "discord"}
-NOT_UNDERSTOOD = f"its URL in {VARIABLE} is not one that apprise understands (docs/alerts.md)"
+NOT_UNDERSTOOD = f"its URL in {VARIABLE} is not one that apprise understands (docs/how-to/alerts.md)"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What an operator switches off and takes back: the rollbacks of the event path.
 
 Belongs here: carrying them out in the caller's transaction, and telling what is in force. The statements are ``sql/ops`` (also
-for psql) and the functions of ``sql/objects/functions/rollbacks.sql``; docs/operations/rollbacks.md says when to use which.
+for psql) and the functions of ``sql/objects/functions/rollbacks.sql``; docs/how-to/operations/rollbacks.md says when to use which.
 """
 
 import re

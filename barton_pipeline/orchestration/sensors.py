@@ -166,7 +166,7 @@ def expectations_sensor(context: dg.RunStatusSensorContext) -> dg.RunRequest | d
     required_resource_keys={"database"},  # which sees to the schema
 )
 def alerts_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """In the tick, because a run would cost more than the rules do (docs/alerts.md)."""
+    """In the tick, because a run would cost more than the rules do (docs/how-to/alerts.md)."""
     return dg.SkipReason(alerts.watch())
 
 

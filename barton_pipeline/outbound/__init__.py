@@ -1,1 +1,4 @@
-"""Whatever leaves the house and may not leave twice: requests, ledger, budgets, holds, wire (docs/vendors.md). Knows no vendor."""
+"""Whatever leaves the house and may not leave twice: requests, ledger, budgets, holds, wire. Knows no vendor.
+
+The states of a request are in docs/explanation/vendors.md.
+"""

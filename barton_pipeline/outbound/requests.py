@@ -2,7 +2,7 @@
 
 Belongs here: every write to marketing.vendor_requests and vendor_calls. Each function that takes a connection is one
 short piece of SQL whose transaction is the caller's; the others have short ones of their own, because they wait for a
-service in between. The states are in docs/vendors.md. Not here: HTTP.
+service in between. The states are in docs/explanation/vendors.md. Not here: HTTP.
 """
 
 import json

@@ -236,7 +236,7 @@ def _run_file(connection: Connection, file: Path) -> None:
         except psycopg2.Error as error:
             raise DatabaseError(
                 f"{file.name} failed and was rolled back: {' '.join(str(error).split())} "
-                "Does the user own the schemas, or may it create them? See docs/operations/."
+                "Does the user own the schemas, or may it create them? See docs/how-to/operations/."
             ) from error
 
 

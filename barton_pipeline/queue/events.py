@@ -1,4 +1,4 @@
-"""The event queue: accept, absorb, extend, finish and fail events. The protocol is docs/event-protocol.md.
+"""The event queue: accept, absorb, extend, finish and fail events. The protocol is docs/explanation/event-protocol.md.
 
 Belongs here: every statement that moves an event between states, except those of ``upkeep``. Starting runs is the sensor's business
 (``orchestration.sensors``), doing the work is a stage's (``stages``). No dagster here.

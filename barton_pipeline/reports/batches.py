@@ -49,7 +49,10 @@ class BatchStage:
 
 @dataclass(frozen=True)
 class Reason:
-    """A reason code (docs/validation.md) and how many intake rows of a batch bear it; ``sample`` names the first two companies."""
+    """A reason code (docs/explanation/validation.md), and how many intake rows of a batch bear it.
+
+    ``sample`` names the first two companies.
+    """
 
     reason: str
     rows: int

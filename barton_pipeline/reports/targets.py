@@ -20,8 +20,8 @@ class Target:
     """A company worth contacting now, and whom to contact there.
 
     Scores are 0 to 1, changes are now less before and None until a score has changed; ``p_convert`` is a calibrated probability,
-    None until a model has earned one (docs/scoring.md). ``contact_readiness`` is ready (a holder has a verified address),
-    unverified (one that nothing speaks against) or none. ``reasons`` are in words: those
+    None until a model has earned one (docs/explanation/scoring.md). ``contact_readiness`` is ready (a holder has a
+    verified address), unverified (one that nothing speaks against) or none. ``reasons`` are in words: those
     of BIT, then those of PLE, each weightiest first.
     """
 

@@ -1,6 +1,6 @@
 """Stage bit_scores: signal rows are judged and recorded, then every company of the batch gets its BIT.
 
-The formula is ``sql/scoring/bit.sql``; weights and half-lives are ``scoring.yaml``; docs/scoring.md explains both.
+The formula is ``sql/scoring/bit.sql``; weights and half-lives are ``scoring.yaml``; docs/explanation/scoring.md explains both.
 """
 
 from datetime import datetime

@@ -36,7 +36,7 @@ Feature = Annotated[
 
 @dataclass(frozen=True)
 class SignalRule:
-    """A positive signal type; docs/scoring.md says what the numbers do.
+    """A positive signal type; docs/explanation/scoring.md says what the numbers do.
 
     ``bot_seconds`` None: mail scanners do not send it. ``duplicate_window_days`` None: as for all (``Bit``).
     """
@@ -163,7 +163,7 @@ class AddressShares:
 
 @dataclass(frozen=True)
 class Ple:
-    """The rubric of PLE (docs/scoring.md)."""
+    """The rubric of PLE (docs/explanation/scoring.md)."""
 
     history_epsilon: Share
     points: Points
@@ -213,7 +213,7 @@ class Boosting:
 
 @dataclass(frozen=True)
 class Learning:
-    """How PLE learns (docs/learning.md). ``cleared`` are features that may be learned from in spite of a finding."""
+    """How PLE learns (docs/explanation/learning.md). ``cleared`` are features that may be learned from in spite of a finding."""
 
     positive_outcomes: Annotated[list[OutcomeType], Check("a list of outcomes", bool)]
     horizon_days: Count

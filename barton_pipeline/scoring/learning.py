@@ -1,7 +1,8 @@
-"""Tests models honestly and decides whether one may score: leak probes, time order, companies kept together (docs/learning.md).
+"""Tests models honestly and decides whether one may score: leak probes, time order, companies kept together.
 
-Belongs here: what is measured and what a model has to pass. Not here: how points are learned (``scorecards``), the database
-(``training``), words and pictures (``model_card``). Imports scikit-learn: never on the path of a run.
+Explained in docs/explanation/learning.md. Belongs here: what is measured and what a model has to pass. Not here: how points
+are learned (``scorecards``), the database (``training``), words and pictures (``model_card``). Imports scikit-learn: never on
+the path of a run.
 """
 
 import re

@@ -1,7 +1,8 @@
 """Stage ple_scores: outcome rows are judged and recorded, then every company of the batch gets its PLE.
 
 The formula is ``sql/scoring/scorecard.sql`` with the champion model's scorecard, or ``rubric.sql`` while there is none, over
-``features.sql``. Points are ``scoring.yaml``; docs/scoring.md and docs/learning.md explain. Not here: how a model is learned.
+``features.sql``. Points are ``scoring.yaml``; docs/explanation/scoring.md and docs/explanation/learning.md explain.
+Not here: how a model is learned.
 """
 
 import json

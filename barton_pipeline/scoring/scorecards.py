@@ -1,6 +1,7 @@
 """A PLE model is a scorecard: points by feature and bin, so SQL can score with it and each feature's contribution is exact.
 
-Belongs here: binning, the two ways to learn the points, calibration and ranks (docs/learning.md). Not here: testing models
+Belongs here: binning, the two ways to learn the points, calibration and ranks (docs/explanation/learning.md). Not
+here: testing models
 (``learning``), scoring companies (``sql/scoring/scorecard.sql``, which computes the same). Imports scikit-learn: not on a run's
 path.
 """

@@ -1,7 +1,7 @@
 """From the database to a model and back: builds the training set, has a model learned from it, keeps and perhaps publishes it.
 
-Belongs here: SQL in, models out. What is learned and tested is ``learning``; docs/learning.md explains. scikit-learn is imported
-only when a model is learned.
+Belongs here: SQL in, models out. What is learned and tested is ``learning``; docs/explanation/learning.md explains.
+scikit-learn is imported only when a model is learned.
 """
 
 import hashlib

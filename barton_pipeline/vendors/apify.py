@@ -1,4 +1,4 @@
-"""Apify: starting actor runs, finding lost ones, following them, and reading their items (VENDORS.md; docs/vendors.md).
+"""Apify: starting actor runs, finding lost ones, following them, and reading their items (VENDORS.md; docs/explanation/vendors.md).
 
 A run is started with one plain request, because the official client retries and Apify has no idempotency key; everything that
 reads is the official client's. Not here: what the items mean (``items``).

@@ -1,4 +1,4 @@
--- Step bins: the bins of the scorecard, numbered in its order. docs/learning.md.
+-- Step bins: the bins of the scorecard, numbered in its order. docs/explanation/learning.md.
 SELECT
     b.*,
     row_number() OVER () AS bin

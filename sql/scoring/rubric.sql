@@ -1,4 +1,4 @@
--- Step rubric, after features: PLE without a model, one row for each of pg_temp.bit_now. docs/scoring.md.
+-- Step rubric, after features: PLE without a model, one row for each of pg_temp.bit_now. docs/explanation/scoring.md.
 -- The score is points / 100. Twelve decimals: below them the order of a floating-point sum shows.
 WITH rules AS (
     SELECT m.*

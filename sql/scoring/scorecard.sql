@@ -1,5 +1,5 @@
 -- Step scorecard, after features, bins and binned: PLE by a model, one row for each of pg_temp.bit_now.
--- docs/learning.md.
+-- docs/explanation/learning.md.
 -- The score is the rank of the log-odds, which are the intercept plus each feature's contribution.
 WITH rules AS (
     SELECT m.*

@@ -1,5 +1,5 @@
 -- Step training_examples, after features: the attempts of pg_temp.attempts with what was known at each, their features
--- and under @feature its part of the rubric's score. docs/learning.md.
+-- and under @feature its part of the rubric's score. docs/explanation/learning.md.
 WITH points AS (
     SELECT m.*
     FROM jsonb_to_recordset(%(ple_rules)s::jsonb -> 'points') AS m (feature text, points float8)

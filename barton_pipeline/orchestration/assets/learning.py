@@ -20,7 +20,7 @@ GROUP = "learning"
     metadata={"dagster/table_name": "marketing.ple_training_examples"},
 )
 def ple_training_set(database: Database) -> dg.MaterializeResult:
-    """Every attempt that is old enough to judge, with what was known of its company at that moment (docs/learning.md)."""
+    """Every attempt that is old enough to judge, with what was known then of its company (docs/explanation/learning.md)."""
     from barton_pipeline.scoring import training
 
     with database.transaction() as connection:

@@ -1,4 +1,4 @@
-"""The validation rules against a second reading of docs/validation.md, written in Python for this test alone."""
+"""The validation rules against a second reading of docs/explanation/validation.md, written in Python for this test alone."""
 
 import datetime
 import itertools

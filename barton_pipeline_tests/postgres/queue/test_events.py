@@ -1,4 +1,4 @@
-"""Triggers raise the right events; the queue moves them as docs/event-protocol.md says."""
+"""Triggers raise the right events; the queue moves them as docs/explanation/event-protocol.md says."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""docs/event-protocol.md as a state machine: random interleavings of producers, runs, crashes and repairs on real Postgres.
+"""docs/explanation/event-protocol.md as a state machine: random interleavings of producers, runs, crashes and repairs on real Postgres.
 
 After every step: one live token per batch, attempts within the limit, and every committed row either covered by a run
 that finished after it was committed, or announced by an open event. At the end, draining covers everything.

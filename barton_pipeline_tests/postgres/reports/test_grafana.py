@@ -13,7 +13,7 @@ from barton_pipeline.postgres.connection import transaction
 from barton_pipeline_tests.builders import insert_companies, run_stages
 from barton_pipeline_tests.conftest import PROJECT
 
-FOLDER = PROJECT / "docs" / "operations" / "grafana"
+FOLDER = PROJECT / "docs" / "how-to" / "operations" / "grafana"
 DASHBOARD = json.loads((FOLDER / "dashboards" / "barton.json").read_text(encoding="utf-8"))
 
 

@@ -1,4 +1,4 @@
-"""PLE learns: honest tests, leaks caught, SQL and Python agree, reasons add up, drift is noticed (docs/learning.md)."""
+"""PLE learns: honest tests, leaks caught, SQL and Python agree, reasons add up, drift is noticed (docs/explanation/learning.md)."""
 
 import json
 import random

@@ -62,7 +62,7 @@ def counted(signals, rules_by_type) -> dict[str, list[tuple[float, int]]]:
 
 
 def expected(signals) -> float:
-    """The noisy-or of docs/scoring.md, negative types included, computed without SQL."""
+    """The noisy-or of docs/explanation/scoring.md, negative types included, computed without SQL."""
     negatives = counted(signals, BIT.negative_signals)
     rest = 1.0
     for kind, evidence in counted(signals, BIT.signals).items():

@@ -1,5 +1,5 @@
 -- Statement-level triggers that turn changes of the pipeline tables into events.
--- Row-level triggers cost 6x a bare insert at a million rows, these 1.0-1.3x (docs/event-protocol.md).
+-- Row-level triggers cost 6x a bare insert at a million rows, these 1.0-1.3x (docs/explanation/event-protocol.md).
 --
 -- TG_ARGV: 0 event type, 1 record id, 2 import batch, 3 payload (SQL expressions over the row n; a NULL event type
 -- raises nothing); for updates also 4 the watched columns and 5 the key column, both plain column lists.

@@ -1,4 +1,4 @@
--- Rollbacks (docs/operations/rollbacks.md): marketing.operations says what is in force, and these make it so.
+-- Rollbacks (docs/how-to/operations/rollbacks.md): marketing.operations says what is in force, and these make it so.
 
 -- Whoever makes functions or triggers anew calls this afterwards. It does nothing where all is as it should be, because
 -- whoever works on rows only may switch sensors off (manual) but cannot change the schema.
