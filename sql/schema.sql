@@ -1290,7 +1290,7 @@ COMMENT ON COLUMN intake.company_raw_intake.twitter_url IS 'Page of the company;
 COMMENT ON COLUMN intake.company_raw_intake.state_abbrev IS 'State code; used where company_state is NULL';
 COMMENT ON COLUMN intake.company_raw_intake.import_batch_id IS 'Batch the row came with: the Dagster partition, e.g. 20251024-WV-B1';
 COMMENT ON COLUMN intake.company_raw_intake.validated IS 'true valid, false invalid, NULL not yet judged';
-COMMENT ON COLUMN intake.company_raw_intake.validation_reasons IS 'Reason codes; see docs/validation.md';
+COMMENT ON COLUMN intake.company_raw_intake.validation_reasons IS 'Reason codes; see docs/explanation/validation.md';
 COMMENT ON COLUMN intake.company_raw_intake.validation_notes IS 'The reason codes as sentences, with what to do; NULL when there are none';
 COMMENT ON COLUMN intake.company_raw_intake.validated_at IS 'When the present verdict was first given; NULL not yet judged, or edited since';
 COMMENT ON COLUMN intake.company_raw_intake.validated_by IS 'Version of the rules that judged, e.g. rules 3';
@@ -1416,7 +1416,7 @@ COMMENT ON COLUMN intake.people_raw_intake.domain IS 'Registrable domain of webs
 COMMENT ON COLUMN intake.people_raw_intake.company_name_key IS 'Normalised employer name, by which the row waits for its company';
 COMMENT ON COLUMN intake.people_raw_intake.judged_at IS 'When enriched_contacts last changed the outcome; NULL not yet judged';
 COMMENT ON COLUMN intake.people_raw_intake.outcome IS 'What enriched_contacts made of the row; NULL not yet judged';
-COMMENT ON COLUMN intake.people_raw_intake.outcome_reasons IS 'Rule that matched, or why nothing did; see docs/contacts.md';
+COMMENT ON COLUMN intake.people_raw_intake.outcome_reasons IS 'Rule that matched, or why nothing did; see docs/explanation/contacts.md';
 COMMENT ON COLUMN intake.people_raw_intake.source_file IS 'Name of the loaded file; NULL for SQL inserts';
 COMMENT ON COLUMN intake.people_raw_intake.source_row IS 'Line (XLSX: sheet row) of that file on which the row begins; NULL for SQL inserts';
 COMMENT ON COLUMN intake.people_raw_intake.raw IS 'The row exactly as the file had it: {header: value}';
@@ -1559,7 +1559,7 @@ COMMENT ON COLUMN intake.companies_to_process.twitter_url IS 'Page of the compan
 COMMENT ON COLUMN intake.companies_to_process.state_abbrev IS 'State code; used where company_state is NULL';
 COMMENT ON COLUMN intake.companies_to_process.import_batch_id IS 'Batch the row came with: the Dagster partition, e.g. 20251024-WV-B1';
 COMMENT ON COLUMN intake.companies_to_process.validated IS 'true valid, false invalid, NULL not yet judged';
-COMMENT ON COLUMN intake.companies_to_process.validation_reasons IS 'Reason codes; see docs/validation.md';
+COMMENT ON COLUMN intake.companies_to_process.validation_reasons IS 'Reason codes; see docs/explanation/validation.md';
 COMMENT ON COLUMN intake.companies_to_process.validation_notes IS 'The reason codes as sentences, with what to do; NULL when there are none';
 COMMENT ON COLUMN intake.companies_to_process.validated_at IS 'When the present verdict was first given; NULL not yet judged, or edited since';
 COMMENT ON COLUMN intake.companies_to_process.validated_by IS 'Version of the rules that judged, e.g. rules 3';
@@ -1800,7 +1800,7 @@ COMMENT ON COLUMN intake.people_to_process.domain IS 'Registrable domain of webs
 COMMENT ON COLUMN intake.people_to_process.company_name_key IS 'Normalised employer name, by which the row waits for its company';
 COMMENT ON COLUMN intake.people_to_process.judged_at IS 'When enriched_contacts last changed the outcome; NULL not yet judged';
 COMMENT ON COLUMN intake.people_to_process.outcome IS 'What enriched_contacts made of the row; NULL not yet judged';
-COMMENT ON COLUMN intake.people_to_process.outcome_reasons IS 'Rule that matched, or why nothing did; see docs/contacts.md';
+COMMENT ON COLUMN intake.people_to_process.outcome_reasons IS 'Rule that matched, or why nothing did; see docs/explanation/contacts.md';
 COMMENT ON COLUMN intake.people_to_process.source_file IS 'Name of the loaded file; NULL for SQL inserts';
 COMMENT ON COLUMN intake.people_to_process.source_row IS 'Line (XLSX: sheet row) of that file on which the row begins; NULL for SQL inserts';
 COMMENT ON COLUMN intake.people_to_process.raw IS 'The row exactly as the file had it: {header: value}';
@@ -2701,7 +2701,7 @@ COMMENT ON COLUMN marketing.pipeline_events.id IS 'Order of writing, not of comm
 COMMENT ON COLUMN marketing.pipeline_events.event_type IS 'What changed; event_routes says where the work begins';
 COMMENT ON COLUMN marketing.pipeline_events.payload IS 'record_id and import_batch_id; for single rows business columns such as company and website, else count and range';
 COMMENT ON COLUMN marketing.pipeline_events.import_batch_id IS 'Batch that has work; an event that needs a run and names none ends as failed';
-COMMENT ON COLUMN marketing.pipeline_events.status IS 'pending, processing, processed or failed (dead letter); docs/event-protocol.md';
+COMMENT ON COLUMN marketing.pipeline_events.status IS 'pending, processing, processed or failed (dead letter); docs/explanation/event-protocol.md';
 COMMENT ON COLUMN marketing.pipeline_events.attempts IS 'Runs started for this event';
 COMMENT ON COLUMN marketing.pipeline_events.crashes IS 'Of those, the ones whose worker vanished';
 COMMENT ON COLUMN marketing.pipeline_events.available_at IS 'Not before this moment; retries move it';
@@ -2755,7 +2755,7 @@ COMMENT ON COLUMN marketing.ple_models.version IS 'Method, date and hash of the 
 COMMENT ON COLUMN marketing.ple_models.method IS 'How the points were learned';
 COMMENT ON COLUMN marketing.ple_models.status IS 'champion: scores now; retired: did once; rejected: never';
 COMMENT ON COLUMN marketing.ple_models.reason IS 'Why it was published or rejected';
-COMMENT ON COLUMN marketing.ple_models.scorecard IS 'Points by feature and bin, calibration and ranks (docs/learning.md)';
+COMMENT ON COLUMN marketing.ple_models.scorecard IS 'Points by feature and bin, calibration and ranks (docs/explanation/learning.md)';
 COMMENT ON COLUMN marketing.ple_models.report IS 'Numbers of the model card';
 COMMENT ON COLUMN marketing.ple_models.card IS 'Model card in Markdown';
 COMMENT ON COLUMN marketing.ple_models.trained_at IS 'When';

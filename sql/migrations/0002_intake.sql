@@ -124,7 +124,7 @@ COMMENT ON COLUMN intake.company_raw_intake.state_abbrev IS 'State code; used wh
 COMMENT ON COLUMN intake.company_raw_intake.import_batch_id IS
 'Batch the row came with: the Dagster partition, e.g. 20251024-WV-B1';
 COMMENT ON COLUMN intake.company_raw_intake.validated IS 'true valid, false invalid, NULL not yet judged';
-COMMENT ON COLUMN intake.company_raw_intake.validation_reasons IS 'Reason codes; see docs/validation.md';
+COMMENT ON COLUMN intake.company_raw_intake.validation_reasons IS 'Reason codes; see docs/explanation/validation.md';
 COMMENT ON COLUMN intake.company_raw_intake.validation_notes IS
 'The reason codes as sentences, with what to do; NULL when there are none';
 COMMENT ON COLUMN intake.company_raw_intake.validated_at IS
@@ -152,7 +152,7 @@ COMMENT ON COLUMN intake.company_raw_intake.created_at IS 'When the row arrived'
 COMMENT ON COLUMN intake.company_raw_intake.updated_at IS 'Last edit of what the row says; verdicts do not count';
 
 CREATE INDEX IF NOT EXISTS company_raw_intake_batch ON intake.company_raw_intake (import_batch_id, id);
--- Rows nobody has judged, for the reconciler (docs/event-protocol.md): nearly empty once the queue has done its work.
+-- Rows nobody has judged, for the reconciler (docs/explanation/event-protocol.md): nearly empty once the queue has done its work.
 CREATE INDEX IF NOT EXISTS company_raw_intake_unjudged
 ON intake.company_raw_intake (import_batch_id)
 WHERE validated IS NULL;
@@ -230,7 +230,7 @@ COMMENT ON COLUMN intake.people_raw_intake.judged_at IS
 'When enriched_contacts last changed the outcome; NULL not yet judged';
 COMMENT ON COLUMN intake.people_raw_intake.outcome IS 'What enriched_contacts made of the row; NULL not yet judged';
 COMMENT ON COLUMN intake.people_raw_intake.outcome_reasons IS
-'Rule that matched, or why nothing did; see docs/contacts.md';
+'Rule that matched, or why nothing did; see docs/explanation/contacts.md';
 COMMENT ON COLUMN intake.people_raw_intake.source_file IS 'Name of the loaded file; NULL for SQL inserts';
 COMMENT ON COLUMN intake.people_raw_intake.source_row IS
 'Line (XLSX: sheet row) of that file on which the row begins; NULL for SQL inserts';

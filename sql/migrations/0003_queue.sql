@@ -1,4 +1,4 @@
--- The event queue, the error log and the statistics of stages (docs/event-protocol.md).
+-- The event queue, the error log and the statistics of stages (docs/explanation/event-protocol.md).
 
 CREATE TABLE IF NOT EXISTS marketing.pipeline_stages (
     stage text PRIMARY KEY,
@@ -55,7 +55,7 @@ COMMENT ON COLUMN marketing.pipeline_events.payload IS
 COMMENT ON COLUMN marketing.pipeline_events.import_batch_id IS
 'Batch that has work; an event that needs a run and names none ends as failed';
 COMMENT ON COLUMN marketing.pipeline_events.status IS
-'pending, processing, processed or failed (dead letter); docs/event-protocol.md';
+'pending, processing, processed or failed (dead letter); docs/explanation/event-protocol.md';
 COMMENT ON COLUMN marketing.pipeline_events.attempts IS 'Runs started for this event';
 COMMENT ON COLUMN marketing.pipeline_events.crashes IS 'Of those, the ones whose worker vanished';
 COMMENT ON COLUMN marketing.pipeline_events.available_at IS 'Not before this moment; retries move it';

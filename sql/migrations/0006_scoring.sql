@@ -151,7 +151,7 @@ COMMENT ON COLUMN marketing.ple_models.method IS 'How the points were learned';
 COMMENT ON COLUMN marketing.ple_models.status IS 'champion: scores now; retired: did once; rejected: never';
 COMMENT ON COLUMN marketing.ple_models.reason IS 'Why it was published or rejected';
 COMMENT ON COLUMN marketing.ple_models.scorecard IS
-'Points by feature and bin, calibration and ranks (docs/learning.md)';
+'Points by feature and bin, calibration and ranks (docs/explanation/learning.md)';
 COMMENT ON COLUMN marketing.ple_models.report IS 'Numbers of the model card';
 COMMENT ON COLUMN marketing.ple_models.card IS 'Model card in Markdown';
 COMMENT ON COLUMN marketing.ple_models.trained_at IS 'When';

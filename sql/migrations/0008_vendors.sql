@@ -1,4 +1,4 @@
--- The ledger of paid calls (docs/vendors.md).
+-- The ledger of paid calls (docs/explanation/vendors.md).
 
 CREATE TABLE IF NOT EXISTS marketing.vendor_requests (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
