@@ -105,3 +105,12 @@ VALUES (
         'VIEW marketing.vw_unresolved_errors'
     ]
 );
+
+-- Pages of the documentation moved since.
+COMMENT ON COLUMN intake.company_raw_intake.validation_reasons IS 'Reason codes; see docs/explanation/validation.md';
+COMMENT ON COLUMN intake.people_raw_intake.outcome_reasons IS
+'Rule that matched, or why nothing did; see docs/explanation/contacts.md';
+COMMENT ON COLUMN marketing.pipeline_events.status IS
+'pending, processing, processed or failed (dead letter); docs/explanation/event-protocol.md';
+COMMENT ON COLUMN marketing.ple_models.scorecard IS
+'Points by feature and bin, calibration and ranks (docs/explanation/learning.md)';
