@@ -330,7 +330,7 @@ def test_the_command_tests_channels(db, receiver) -> None:
         as_json = barton("alerts", "--test", "--json", BARTON_ALERT_URLS=urls)
     assert run.returncode == 1 == as_json.returncode
     assert "json-1\ttaken" in run.stdout and "json-2\tA Connection error" in run.stdout
-    assert f"nonsense-1: {channels.NOT_UNDERSTOOD}" in run.stdout
+    assert f"nonsense-1\t{channels.NOT_UNDERSTOOD}" in run.stdout
     assert [entry["ok"] for entry in json.loads(as_json.stdout)] == [True, False, False]
     assert "secretpath" not in run.stdout + run.stderr + as_json.stdout + as_json.stderr
     assert barton("alerts", "--test", BARTON_ALERT_URLS=receiver.url("json")).returncode == 0

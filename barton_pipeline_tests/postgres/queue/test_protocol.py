@@ -345,7 +345,7 @@ MUTANTS = {
     "no reaper": Mutant("fail", lambda connection, token, message, crashed=False: (0, 0), EXPIRED_HANDED_BACK),
     "no limit": Mutant("settings", lambda: replace(LIMITS, max_attempts=1000, max_crashes=1000), WITHIN_LIMITS),
     "acknowledged before the work is done": Mutant("absorb", finish_first, NOTHING_FORGOTTEN),
-    "one batch for many runs": Mutant("lease_of", lambda connection, batch: None, ONE_RUN),
+    "one batch for many runs": Mutant("open_leases", lambda connection, batch=None: [], ONE_RUN),
     "silent dead letters": Mutant("error_log", SimpleNamespace(log_error=lambda *_, **__: 0), DEAD_LETTERS_TOLD),
 }
 
