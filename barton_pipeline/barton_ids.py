@@ -1,7 +1,7 @@
 """Barton IDs: the six-segment grammar ``04.04.DD.SS.NNNNN.VVV``. Parse, format, derive.
 
-The same grammar stands in the CHECK constraints and in ``marketing.barton_id`` (sql/migrations/0005_companies.sql), which
-allots the numbers; tests hold the two together. No dagster, no database here.
+The same grammar stands in the CHECK constraints and in ``marketing.barton_id`` (sql/objects/functions/barton_ids.sql), which
+allots the numbers; tests hold them together. No dagster, no database here.
 """
 
 import re
@@ -14,7 +14,6 @@ FIRST_SUBSECTION = 84
 LAST_SUBSECTION = 99
 SEQUENCES = 99_999
 LARGEST_NUMBER = (LAST_SUBSECTION - FIRST_SUBSECTION + 1) * SEQUENCES
-_PATTERN = re.compile(r"04\.04\.(01|02|05)\.([0-9]{2})\.([0-9]{5})\.([0-9]{3})", re.ASCII)
 
 
 class Entity(StrEnum):
@@ -25,6 +24,8 @@ class Entity(StrEnum):
     SLOT = "05"
 
 
+# Regular expressions of whole IDs, for Python as for Postgres.
+PATTERNS = {entity: rf"^04\.04\.{entity}\.[0-9]{{2}}\.[0-9]{{5}}\.[0-9]{{3}}$" for entity in Entity}
 # The version segment of a slot's ID.
 SLOT_VERSIONS = {"CEO": 1, "CFO": 2, "HR": 3}
 
@@ -43,7 +44,7 @@ class BartonId:
 
     @property
     def number(self) -> int:
-        """The how-manieth ID of its entity this is, from 1; the inverse of ``nth``."""
+        """Its place among the IDs of its entity, from 1; the inverse of ``nth``."""
         return (self.subsection - FIRST_SUBSECTION) * SEQUENCES + self.sequence
 
     def slot(self, slot_type: str) -> "BartonId":
@@ -61,7 +62,12 @@ def nth(entity: Entity, number: int) -> BartonId:
 
 def parse(text: str) -> BartonId:
     """Read an ID. Raises InputError when it does not have the six segments of the grammar."""
-    match = _PATTERN.fullmatch(text)
-    if not match:
+    entity = entity_of(text)
+    if entity is None:
         raise InputError(f"{text[:60]!r} is not a Barton ID; it should look like 04.04.01.84.00123.001")
-    return BartonId(Entity(match[1]), int(match[2]), int(match[3]), int(match[4]))
+    return BartonId(entity, *map(int, text.split(".")[3:]))
+
+
+def entity_of(text: str) -> Entity | None:
+    """What an ID names; None for a text that is no Barton ID."""
+    return next((entity for entity, pattern in PATTERNS.items() if re.fullmatch(pattern, text)), None)

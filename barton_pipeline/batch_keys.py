@@ -1,6 +1,6 @@
 """The grammar of import-batch keys, such as ``20251024-WV-B1``, and the making of new ones.
 
-Belongs here: pure text. Not here: which batches exist (the database), their Dagster partitions (batches.py).
+Belongs here: pure text. Not here: which batches exist (the database), their Dagster partitions (``orchestration.partitions``).
 """
 
 import re

@@ -1,6 +1,5 @@
 """``barton doctor``: everything a support engineer would ask, with what to do about each answer."""
 
-import os
 import shutil
 import socket
 import sys
@@ -8,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Literal
 
+from barton_pipeline.config import environment
 from barton_pipeline.errors import BartonError
 from barton_pipeline.monitoring import channels
 from barton_pipeline.operations import rollbacks
@@ -21,10 +22,10 @@ FREE_DISK_GB = 1.0
 
 @dataclass(frozen=True)
 class Finding:
-    """One check: ``state`` is ok, warning or error; ``remedy`` says what to do when it is not ok."""
+    """One check; ``remedy`` says what to do when ``state`` is not ok."""
 
     name: str
-    state: str
+    state: Literal["ok", "warning", "error"]
     found: str
     remedy: str = ""
 
@@ -40,7 +41,7 @@ def _guarded(name: str, check: Callable[[str], Finding]) -> Finding:
     except BartonError as error:
         return Finding(name, "error", str(error), "See the message; then run barton doctor again.")
     except Exception as error:
-        return Finding(name, "error", f"{type(error).__name__}: {error}", "Mend this first; later checks depend on it.")
+        return Finding(name, "error", f"{type(error).__name__}: {error}", "Fix this first; later checks depend on it.")
 
 
 def _python(name: str) -> Finding:
@@ -52,7 +53,7 @@ def _server(name: str) -> Finding:
     url = database_url()
     with transaction(url) as connection:
         version = connection.server_version
-    kind = "BARTON_DATABASE_URL" if os.environ.get("BARTON_DATABASE_URL") else f"embedded, {embedded.data_directory()}"
+    kind = "BARTON_DATABASE_URL" if environment("BARTON_DATABASE_URL") else f"embedded, {embedded.data_directory()}"
     found = f"{redact(url)} ({kind}), server version {version // 10000}"
     if version < OLDEST_POSTGRES:
         return Finding(name, "error", found, "Use Postgres 15 or later.")
@@ -62,10 +63,11 @@ def _server(name: str) -> Finding:
 def _schema(name: str) -> Finding:
     with transaction() as connection:
         have = migrations.applied(connection)
-        missing = [migration.up.name for migration in migrations.missing(connection)]
-    if missing:
-        return Finding(name, "error", f"{len(missing)} migration(s) missing: {', '.join(missing)}", "barton migrate")
-    return Finding(name, "ok", f"{len(have)} migrations applied")
+        lacking = migrations.missing(connection)
+    if lacking:
+        shown = ", ".join(lacking[:3]) + (" …" if len(lacking) > 3 else "")
+        return Finding(name, "error", f"{len(lacking)} file(s) to be applied: {shown}", "barton migrate")
+    return Finding(name, "ok", f"{len(have)} migrations applied, functions, triggers and views of this version")
 
 
 def _roles(name: str) -> Finding:
@@ -140,7 +142,7 @@ def _queue(name: str) -> Finding:
         f"notification queue {row['usage']:.0%} full"
     )
     if row["failed"]:
-        return Finding(name, "warning", found, "barton errors; mend the cause; barton retry BATCH")
+        return Finding(name, "warning", found, "See barton errors, fix the cause, then run barton retry BATCH")
     if row["age"] > 600:
         return Finding(
             name,
@@ -159,7 +161,9 @@ def _rollbacks(name: str) -> Finding:
     listed = ", ".join(
         f"{row['action']} {row['target']}".strip() + f" since {row['started_at']:%Y-%m-%d %H:%M}" for row in found
     )
-    return Finding(name, "warning", f"in force: {listed}", "When the cause is mended: barton rollback ACTION --undo")
+    return Finding(
+        name, "warning", f"in force: {listed}", "When you have fixed the cause, run barton rollback ACTION --undo"
+    )
 
 
 def _alerts(name: str) -> Finding:
@@ -168,10 +172,10 @@ def _alerts(name: str) -> Finding:
         return Finding(
             name,
             "warning",
-            "no channels: nobody is told",
-            f"Set {channels.VARIABLE} (docs/alerts.md).",
+            "no channels: you will not be told of alerts",
+            f"Set {channels.VARIABLE} (docs/how-to/alerts.md).",
         )
-    if wrong := [channel.name for channel in found if not channels.understood(channel)]:
+    if wrong := [channel.name for channel in found if not channels.is_understood(channel)]:
         return Finding(name, "error", f"{', '.join(wrong)}: {channels.NOT_UNDERSTOOD}", "Correct the URL.")
     with transaction() as connection:
         (row,) = sql.rows(
@@ -202,14 +206,16 @@ def _dagster(name: str) -> Finding:
 
 def _disk(name: str) -> Finding:
     free = shutil.disk_usage(Path.cwd()).free / 1e9
-    state = "ok" if free > FREE_DISK_GB else "error"
-    return Finding(name, state, f"{free:.1f} GB free here", "" if state == "ok" else "Free some disk space.")
+    enough = free > FREE_DISK_GB
+    return Finding(
+        name, "ok" if enough else "error", f"{free:.1f} GB free here", "" if enough else "Free some disk space."
+    )
 
 
 def _dns(name: str) -> Finding:
     from barton_pipeline.addresses.checks import MxLookup
 
-    if MxLookup(timeout_seconds=2.0).available():
+    if MxLookup(timeout_seconds=2.0).is_available():
         return Finding(name, "ok", f"DNS answers on {socket.gethostname()}")
     return Finding(
         name,

@@ -4,8 +4,8 @@ A new stage is one entry here, one file ``sql/stages/<name>.sql``, and one test 
 its subject's business; running it is ``stages.runner``'s.
 """
 
+from dataclasses import asdict
 from functools import partial
-from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
@@ -17,21 +17,21 @@ from barton_pipeline.reports import spending
 from barton_pipeline.scoring import bit, ple, targets
 from barton_pipeline.stages.lease import StageRun
 from barton_pipeline.stages.runner import Counts, Stage, sql_work
-from barton_pipeline.vendors import settings
+from barton_pipeline.vendors import registry
 
 
 def _plan_purchases(connection: Connection, import_batch_id: str) -> Counts:
     """What filling the open slots would cost, before anything is spent; nothing where there is no vendor to ask."""
-    if not any(settings.access(vendor) for vendor in settings.KEYS):
+    if not any(registry.access(vendor) for vendor in registry.VENDORS):
         return {}
-    return {"vendor_plan": spending.plan(connection, import_batch_id)}
+    return {"vendor_plan": [asdict(line) for line in spending.plan(connection, import_batch_id)]}
 
 
 def _count_costs(connection: Connection, import_batch_id: str) -> Counts:
     """What a filled slot, a verified address and a target have cost; nothing if the batch bought nothing."""
-    if not spending.spent(connection, import_batch_id):
+    if not spending.list_spending(connection, import_batch_id):
         return {}
-    costs = spending.yields(connection, import_batch_id)
+    costs = asdict(spending.measure_yield(connection, import_batch_id))
     return {"vendor_costs": [{"": name, " ": value} for name, value in costs.items()]}
 
 
@@ -56,7 +56,10 @@ STAGES = (
         phase="enrichment",
         table="intake.company_raw_intake",
         after=("raw_intake",),
-        description="Every intake row judged: valid, or invalid with reason codes (docs/validation.md). Nothing is dropped.",
+        description=(
+            "Every intake row judged: valid, or invalid with reason codes (docs/explanation/validation.md). "
+            "Nothing is dropped."
+        ),
         work=validation.run,
         source=set_aside.COMPANIES,
         preview="""
@@ -104,7 +107,10 @@ STAGES = (
         kinds=("postgres", "python"),
         after=("company_slots",),
         entered_by=("slot_created", "contact_created", "contact_updated"),
-        description="People matched to companies and slots (docs/contacts.md). The best candidate fills a slot; all are kept.",
+        description=(
+            "People matched to companies and slots (docs/explanation/contacts.md). The best candidate fills a "
+            "slot; all are kept."
+        ),
         work=enrichment.run,
         buy=enrichment.buy,
         source=set_aside.PEOPLE,
@@ -144,7 +150,10 @@ STAGES = (
         table="marketing.bit_results",
         after=("company_master", "verified_emails"),
         entered_by=("signal_received", "signal_recorded"),
-        description="Barton Intelligence Tracker: buyer intent 0..1 from signals that decay with age (docs/scoring.md).",
+        description=(
+            "Barton Intelligence Tracker: buyer intent 0..1 from signals that decay with age "
+            "(docs/explanation/scoring.md)."
+        ),
         work=bit.run,
         source=set_aside.SIGNALS,
         preview="""
@@ -165,7 +174,7 @@ STAGES = (
         after=("verified_emails", "bit_scores"),
         entered_by=("email_verified", "email_failed", "outcome_received"),
         description="""Pipeline Learning Engine: lead score 0..1 with its reasons, by the champion model or the rubric
-            (docs/scoring.md).""",
+            (docs/explanation/scoring.md).""",
         work=ple.run,
         source=set_aside.OUTCOMES,
         preview="""
@@ -209,7 +218,10 @@ def stages_from(entry_stage: str) -> tuple[str, ...]:
     return NAMES[NAMES.index(entry_stage) :]
 
 
-def event_routes() -> dict[str, Any]:
-    """Event type → the first stage that it makes stale; None for events that start no run."""
-    entered = {event: stage.name for stage in STAGES for event in (*stage.entered_by, f"continue_at_{stage.name}")}
+def event_routes() -> dict[str, str | None]:
+    """Event type → the first stage that it makes stale; None for events that start no run.
+
+    Beside these, continue_at_<stage> enters at each stage.
+    """
+    entered: dict[str, str | None] = {event: stage.name for stage in STAGES for event in stage.entered_by}
     return {**entered, **dict.fromkeys(INFORMATIONAL)}

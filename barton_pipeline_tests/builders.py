@@ -3,9 +3,14 @@
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
+import pytest
+
 from barton_pipeline.pipeline import BY_NAME, NAMES, stage_run
+from barton_pipeline.postgres.connection import transaction
+from barton_pipeline.queue import events
 from barton_pipeline.stages.lease import StageRun
 from barton_pipeline.stages.runner import Stage, run_stage
 
@@ -34,9 +39,23 @@ def break_rows(db: Any, table: str, condition: str = "true") -> None:
     )
 
 
-def mend(db: Any, table: str) -> None:
+def repair(db: Any, table: str) -> None:
     """Undo break_rows."""
     db.execute(f"DROP TRIGGER defect ON {table}; DROP FUNCTION defect()")
+
+
+def claim_batch(db: Any, batch: str) -> events.Claim:
+    """Everything due in a batch, accepted and committed. Fails when nothing is."""
+    with transaction(db.url) as connection:
+        claimed = events.accept(connection, batch)
+    assert claimed is not None, f"batch {batch} has nothing due, or a run holds it"
+    return claimed
+
+
+def change_rules(monkeypatch: pytest.MonkeyPatch, module: ModuleType, **changes: Any) -> None:
+    """Other values for some of a module's rules, the frozen dataclass that its function ``rules`` returns."""
+    changed = replace(module.rules(), **changes)
+    monkeypatch.setattr(module, "rules", lambda: changed)
 
 
 def manual_run(batch: str, stages: tuple[str, ...] = NAMES, token: str | None = None) -> StageRun:

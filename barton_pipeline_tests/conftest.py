@@ -21,9 +21,11 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
 from barton_pipeline.monitoring.channels import VARIABLE as ALERT_URLS
+from barton_pipeline.outbound.settings import ALLOW_MIXED
 from barton_pipeline.postgres import migrations
 from barton_pipeline.postgres.connection import SCHEME, connect, dsn_parameters, transaction
-from barton_pipeline.vendors.settings import ALLOW_MIXED, KEYS, SANDBOX
+from barton_pipeline.vendors.registry import VENDORS
+from barton_pipeline.vendors.settings import SANDBOX
 
 PROJECT = Path(__file__).parent.parent
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "120"}
@@ -148,7 +150,8 @@ def _admin(server: str, statement: str, *names: str) -> None:
 @pytest.fixture(autouse=True)
 def no_vendors(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests never spend money nor send messages, whatever the machine they run on is configured for."""
-    for variable in (*KEYS.values(), SANDBOX, ALLOW_MIXED, ALERT_URLS):
+    keys = [vendor.key_variable for vendor in VENDORS.values()]
+    for variable in (*keys, SANDBOX, ALLOW_MIXED, ALERT_URLS):
         monkeypatch.setenv(variable, "")  # empty, not deleted: a .env file must not fill it in
 
 
@@ -165,13 +168,19 @@ def db(postgres_server: str, template: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def _database(server: str, template: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Postgres]:
+    with new_database(server, template) as database:
+        monkeypatch.setenv("BARTON_DATABASE_URL", database.url)
+        monkeypatch.delenv("BARTON_DAGSTER_DATABASE_URL", raising=False)
+        yield database
+
+
+@contextlib.contextmanager
+def new_database(server: str, template: str) -> Iterator[Postgres]:
+    """A copy of the database ``template``, which nobody may be connected to; dropped at the end, with Dagster's beside it."""
     name = f"barton_test_{next(_numbers)}"
     _admin(server, "CREATE DATABASE {} TEMPLATE {}", name, template)
-    url = server.format(name)
-    monkeypatch.setenv("BARTON_DATABASE_URL", url)
-    monkeypatch.delenv("BARTON_DAGSTER_DATABASE_URL", raising=False)
     try:
-        yield Postgres(url)
+        yield Postgres(server.format(name))
     finally:
         for leftover in (name, f"{name}_dagster"):
             with contextlib.suppress(psycopg2.Error):

@@ -23,7 +23,7 @@ class Receiver:
 
     port: int
     status: int = 200
-    before_answer: Callable[[], None] | None = None
+    before_answer: Callable[[], object] | None = None
     requests: list[Request] = field(default_factory=list)
 
     def url(self, scheme: str) -> str:

@@ -35,9 +35,9 @@ CHAIN = [
     """,
     """
     INSERT INTO marketing.company_master
-        (company_unique_id, company_name, website_url, domain, company_name_key, import_batch_id, data_quality_score)
+        (company_unique_id, company_name, website_url, domain, company_name_key, import_batch_id)
     SELECT marketing.barton_id('01', nextval('marketing.company_number')), company, website, domain, company_name_key,
-           import_batch_id, 0
+           import_batch_id
     FROM intake.company_raw_intake WHERE import_batch_id = %(batch)s
     """,
     """

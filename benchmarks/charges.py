@@ -14,7 +14,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import wraps
 from typing import Any
@@ -26,7 +26,7 @@ from barton_pipeline.vendors.sandbox import Sandbox, running_sandbox
 from benchmarks.system import PROJECT, system
 
 # Seconds are short, so that a killed buyer's requests are soon taken up.
-FAST = {
+FAST: dict[str, Any] = {
     "lease_seconds": 2,
     "heartbeat_seconds": 0.5,
     "grace_seconds": 3,
@@ -34,7 +34,7 @@ FAST = {
     "retries": 3,
     "read_seconds": 5,
 }
-WRITES = ("reserve", "mark_sent", "set_reference", "settle", "refuse", "mark_unknown", "take_up")
+WRITES = ("reserve", "mark_sent", "set_reference", "settle", "refuse", "mark_unknown", "adopt_abandoned")
 # (where, the fault): every one leaves it open whether money was spent
 FAULTS = [
     ("/runs$", "drop_after_charging"),
@@ -77,15 +77,20 @@ def work(batch: str, kill_at: int) -> None:
 
         return call
 
-    import requests
+    from requests import Session
 
-    from barton_pipeline.vendors import ledger
+    from barton_pipeline.outbound import requests
+    from barton_pipeline.outbound import settings as outbound_settings
+    from barton_pipeline.vendors import million_verifier
     from barton_pipeline_tests.builders import run_stages
 
-    settings.rules()["timing"].update(FAST)
-    settings.rules()["million_verifier"]["single_below"] = 40 if batch.endswith("-SINGLE") else 1
-    patches = [mock.patch.object(ledger, name, watched(name, getattr(ledger, name))) for name in WRITES]
-    patches.append(mock.patch.object(requests.Session, "send", watched("HTTP", requests.Session.send)))
+    fast = replace(outbound_settings.rules(), **FAST)
+    single_below = 40 if batch.endswith("-SINGLE") else 1
+    verifying = replace(million_verifier.rules(), single_below=single_below)
+    patches = [mock.patch.object(requests, name, watched(name, getattr(requests, name))) for name in WRITES]
+    patches.append(mock.patch.object(Session, "send", watched("HTTP", Session.send)))
+    patches.append(mock.patch.object(outbound_settings, "rules", lambda: fast))
+    patches.append(mock.patch.object(million_verifier, "rules", lambda: verifying))
     for patch in patches:
         patch.start()
     run_stages(batch)
@@ -161,7 +166,7 @@ def compare(url: str, sandbox: Sandbox) -> tuple[dict[str, tuple[Decimal, Decima
         )
         still_open = cursor.fetchall()
     charges = sandbox.charges()
-    price = settings.operations()["verify_email"].usd_per_item
+    price = settings.rules().operations["verify_email"].usd_per_item
     theirs = {
         "apify": Decimal(str(charges["apify"]["usd"])),
         "million_verifier": price * charges["million_verifier"]["verifications"],

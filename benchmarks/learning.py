@@ -56,14 +56,14 @@ def report(title: str, examples: Examples) -> None:
     """Refuse the leaks, learn without them, print both."""
     print(f"\n##### {title}\n")
     try:
-        learning.learn(examples, rules().learning, rules().targets["ple_cut"])
+        learning.learn(examples, rules().learning, rules().targets.ple_cut)
         print("No leak was found.")
     except learning.LeakFound as leaks:
         print(leaks)
         examples = without(examples, list(leaks.findings))
     started = time.perf_counter()
-    outcome = learning.learn(examples, rules().learning, rules().targets["ple_cut"])
-    print(f"\nWithout them, in {time.perf_counter() - started:.1f} s:\n\n{model_card.write(title, outcome)}")
+    outcome = learning.learn(examples, rules().learning, rules().targets.ple_cut)
+    print(f"\nWithout them, in {time.perf_counter() - started:.1f} s:\n\n{model_card.write_card(title, outcome)}")
 
 
 def load(files: dict[str, Path]) -> None:

@@ -24,10 +24,10 @@ from benchmarks.system import System, system
 FILL = """
     SET LOCAL synchronous_commit = off; SET LOCAL session_replication_role = replica;
     INSERT INTO marketing.company_master (company_unique_id, company_name, website_url, domain, company_name_key, industry,
-        employee_count, founded_year, city, import_batch_id, data_quality_score)
+        employee_count, founded_year, city, import_batch_id)
     SELECT marketing.barton_id('01', n), 'Company ' || n, 'https://c' || n || '.com', 'c' || n || '.com', 'company ' || n,
            (ARRAY['Construction', 'Retail', 'Law', 'Software', NULL])[1 + n %% 5], (ARRAY[5, 40, 120, 900, NULL])[1 + n / 5 %% 5],
-           1950 + n %% 70, 'Town', 'B', 50
+           1950 + n %% 70, 'Town', 'B'
     FROM generate_series(1, %(companies)s) AS n;
     INSERT INTO marketing.company_slots (company_slot_unique_id, company_unique_id, slot_type, slot_label)
     SELECT '04.04.05' || substr(company_unique_id, 9, 9) || kind.version, company_unique_id, kind.slot_type, kind.slot_type
@@ -63,13 +63,13 @@ def in_pandas(url: str) -> None:
         )
         cursor.itersize = 100_000
         table = pd.DataFrame(cursor.fetchall(), columns=["company", "type", "strength", "age"])
-    by_type = {rule["signal_type"]: rule for rule in rules().bit["signals"]}
+    by_type = rules().bit.signals
     table = table[table.type.isin(by_type)]
-    weight = table.type.map(lambda name: by_type[name]["weight"])
-    half_life = table.type.map(lambda name: by_type[name]["half_life_days"])
+    weight = table.type.map(lambda name: by_type[name].weight)
+    half_life = table.type.map(lambda name: by_type[name].half_life_days)
     evidence = -(1 - weight * table.strength * 0.5 ** (table.age / half_life)).map(math.log)
     per_type = evidence.groupby([table.company, table.type]).sum()
-    caps = per_type.index.get_level_values("type").map(lambda name: -math.log(1 - by_type[name]["cap"]))
+    caps = per_type.index.get_level_values("type").map(lambda name: -math.log(1 - by_type[name].cap))
     1 - (-per_type.clip(upper=pd.Series(caps, per_type.index)).groupby("company").sum()).map(math.exp)
 
 
@@ -100,7 +100,7 @@ def main() -> None:
     """Fill, score, print."""
     companies = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     signals = int(sys.argv[2]) if len(sys.argv) > 2 else 10 * companies
-    types = [rule["signal_type"] for rule in rules().bit["signals"]]
+    types = list(rules().bit.signals)
     with system() as running:
         with closing(connect(running.url)) as connection:
             with connection, connection.cursor() as cursor:

@@ -45,8 +45,8 @@ ALERTS: dict[str, Callable[[Connection], object]] = {
     "alerts: measuring all rules": alerts.measure,
     "alerts: judging them (2,000 open alerts)": alerts.evaluate,
     "alerts: judging only what is critical": lambda connection: alerts.evaluate(connection, critical_only=True),
-    "alerts: the hourly summary": alerts.summary,
-    "alerts: barton alerts": alerts.firing,
+    "alerts: the hourly summary": alerts.summarise,
+    "alerts: barton alerts": alerts.list_firing,
 }
 
 

@@ -15,14 +15,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from barton_pipeline.config import load_yaml
+from barton_pipeline.config import Count, Positive, load
 
 MxStatus = Literal["ok", "weak", "null_mx", "no_domain", "no_mx", "unavailable"]
 
-# What a verdict depended on: versions of packages and of our lists. A change makes local verdicts be made again.
-RULES_VERSION: str  # made when first asked for, see __getattr__
-
-_SETTINGS = Path(__file__).with_name("checks.yaml")
+_FILE = Path(__file__).with_name("checks.yaml")
 _PACKAGES = ("email-validator", "idna", "dnspython", "disposable-email-domains")
 
 
@@ -61,35 +58,53 @@ class AddressCheck:
     mx: MxStatus | None = None
 
 
-def __getattr__(name: str) -> str:
-    """RULES_VERSION when it is first asked for: reading package versions is too slow for an import."""
-    if name != "RULES_VERSION":
-        raise AttributeError(name)
-    import hashlib
-    from importlib import metadata
+@dataclass(frozen=True)
+class Dns:
+    """How DNS is asked; ``checks.yaml`` explains the numbers."""
 
-    lists = hashlib.sha256(_SETTINGS.read_bytes()).hexdigest()[:8]
-    return globals().setdefault(name, " ".join([f"lists={lists}", *(f"{p}={metadata.version(p)}" for p in _PACKAGES)]))
+    probes: tuple[str, ...]
+    probe_seconds: Positive
+    unanswered_before_probing_again: Count
+    cache_domains: Count
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The lists and limits of ``checks.yaml``, which explains them. ``role_accounts`` are grouped by where they come from."""
+
+    role_accounts: dict[str, tuple[str, ...]]
+    free_mail_domains: frozenset[str]
+    dns: Dns
 
 
 @cache
-def _settings() -> dict[str, Any]:
-    return load_yaml(_SETTINGS)
+def rules() -> Rules:
+    """The rules in force, read once per process."""
+    return load(_FILE, Rules)
+
+
+@cache
+def rules_version() -> str:
+    """What a verdict depends on: the versions of our lists and of the packages. A change makes local verdicts be made again."""
+    import hashlib
+    from importlib import metadata
+
+    lists = hashlib.sha256(_FILE.read_bytes()).hexdigest()[:8]
+    return " ".join([f"lists={lists}", *(f"{package}={metadata.version(package)}" for package in _PACKAGES)])
 
 
 @cache
 def _role_accounts() -> frozenset[str]:
-    return frozenset(name for names in _settings()["role_accounts"].values() for name in names)
+    return frozenset(name for names in rules().role_accounts.values() for name in names)
 
 
-@cache
 def free_mail_domains() -> frozenset[str]:
     """Domains of providers of private mailboxes."""
-    return frozenset(_settings()["free_mail_domains"])
+    return rules().free_mail_domains
 
 
 def check_address(address: str | None) -> AddressCheck:
-    """Syntax and lists only, no DNS. Never raises."""
+    """Syntax and lists only, no DNS. Never raises: None and an empty text have a wrong syntax."""
     from disposable_email_domains import blocklist
     from email_validator import EmailNotValidError, validate_email
 
@@ -132,8 +147,8 @@ class MxLookup:
         nameservers: list[tuple[str, int]] | None = None,
         probes: tuple[str, ...] | None = None,
     ) -> None:
-        self._settings = _settings()["dns"]
-        self._probes = tuple(self._settings["probes"]) if probes is None else probes
+        self._rules = rules().dns
+        self._probes = self._rules.probes if probes is None else probes
         self._timeout = timeout_seconds
         self._nameservers = nameservers
         self._known: OrderedDict[str, MxStatus] = OrderedDict()
@@ -142,11 +157,11 @@ class MxLookup:
         self._available: bool | None = None
         self._unanswered = 0
 
-    def available(self) -> bool:
+    def is_available(self) -> bool:
         """Whether DNS finds what certainly exists; asked once. A closed network's resolver denies every name at once."""
         with self._lock:
             if self._available is None:
-                seconds = self._settings["probe_seconds"]
+                seconds = self._rules.probe_seconds
                 self._available = any(self._ask(domain, "MX", seconds) == "ok" for domain in self._probes)
             return self._available
 
@@ -156,22 +171,22 @@ class MxLookup:
             if domain in self._known:
                 self._known.move_to_end(domain)
                 return self._known[domain]
-        if not self.available():
+        if not self.is_available():
             return "unavailable"
-        answer = self._mail_records(domain)
+        answer = self._ask_for_mail(domain)
         with self._lock:
             self._remember(domain, answer)
         return answer
 
     def _remember(self, domain: str, answer: MxStatus) -> None:
         self._known[domain] = answer
-        if len(self._known) > self._settings["cache_domains"]:
+        if len(self._known) > self._rules.cache_domains:
             self._known.popitem(last=False)
         self._unanswered = self._unanswered + 1 if answer == "unavailable" else 0
-        if self._unanswered >= self._settings["unanswered_before_probing_again"]:
+        if self._unanswered >= self._rules.unanswered_before_probing_again:
             self._available, self._unanswered = None, 0
 
-    def _mail_records(self, domain: str) -> MxStatus:
+    def _ask_for_mail(self, domain: str) -> MxStatus:
         answer = self._ask(domain, "MX", self._timeout)
         if answer != "empty":
             return answer
@@ -222,16 +237,16 @@ def check_many(addresses: Iterable[str], mx: MxLookup, workers: int) -> dict[str
     open_checks = {
         address: check for address, check in checks.items() if check.status == "unknown" and check.normalised
     }
-    domains = sorted({_domain(check) for check in open_checks.values()})
+    domains = sorted({_domain_of(check) for check in open_checks.values()})
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         answers = dict(zip(domains, pool.map(mx.lookup, domains), strict=True))
     for address, check in open_checks.items():
-        answer = answers[_domain(check)]
+        answer = answers[_domain_of(check)]
         status, reason = _MX_VERDICTS[answer]
         checks[address] = replace(check, status=status, reason=reason, mx=answer)
     return checks
 
 
-def _domain(check: AddressCheck) -> str:
+def _domain_of(check: AddressCheck) -> str:
     assert check.normalised is not None
     return check.normalised.rpartition("@")[2]

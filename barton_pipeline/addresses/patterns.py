@@ -1,7 +1,7 @@
 """Guessing somebody's address from patterns learned on known addresses of the same domain. Pure; configuration beside it.
 
 Belongs here: names as mail systems write them, what a known address says about a domain, ranking guesses. Not here: which
-guesses are bought (``verification``), whether an address works (``email_checks``, the vendor).
+guesses are bought (``verification``), whether an address works (``checks``, the vendor).
 """
 
 import re
@@ -9,23 +9,69 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
+from typing import Annotated
 
 from barton_pipeline.addresses.checks import check_address
-from barton_pipeline.config import load_yaml
+from barton_pipeline.config import Check, Count, NotNegative, Positive, Share, load
 
-_RULES = load_yaml(Path(__file__).with_name("patterns.yaml"))
-_ODDS: dict[str, float] = _RULES["odds"]
-_HAS_ADDRESS: float = _RULES["has_address"]
-
-# The patterns we know, and the order in which equally likely ones are tried.
-PATTERNS: tuple[str, ...] = tuple(_RULES["patterns"])
-# Stands in ``DomainPatterns.weights`` for addresses that follow none of PATTERNS.
+# Stands in ``DomainPatterns.weights`` for addresses that follow none of the patterns we know.
 OTHER = "other"
 
+Pattern = Annotated[
+    str,
+    Check(
+        "a pattern of {first}, {last}, {f} and {l}",
+        lambda text: bool(re.fullmatch(r"(\{(first|last|f|l)\}|[._-])+", text)),
+    ),
+]
 _WRITTEN = re.compile(r"[a-z]+(-[a-z]+)*")
 _NAMES_KEPT = 20_000
+
+
+@dataclass(frozen=True)
+class Odds:
+    """Odds of alternative spellings against the plain one (1); ``patterns.yaml`` explains each."""
+
+    letter: NotNegative
+    without_particle: NotNegative
+    hyphen_kept: NotNegative
+    part: NotNegative
+    two_given: NotNegative
+    nickname: NotNegative
+    initial: NotNegative
+
+
+@dataclass(frozen=True)
+class Rules:
+    """``patterns.yaml``, which explains its parts.
+
+    ``patterns``: the weight of each, in the order in which equally likely ones are tried; with ``other`` they make 1.
+    """
+
+    patterns: dict[Pattern, Share]
+    other: Share
+    prior_strength: Positive
+    has_address: Share
+    odds: Odds
+    most_spellings: Count
+    letters: dict[str, list[str]]
+    particles: frozenset[str]
+    titles: frozenset[str]
+    suffixes: frozenset[str]
+    nicknames: dict[str, list[str]]
+
+    def __post_init__(self) -> None:
+        total = sum(self.patterns.values()) + self.other
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"patterns and other must add up to 1, not {total:g}")
+
+
+@cache
+def rules() -> Rules:
+    """The rules in force, read once per process."""
+    return load(Path(__file__).with_name("patterns.yaml"), Rules)
 
 
 @dataclass(frozen=True)
@@ -68,9 +114,9 @@ class Guess:
     evidence: int
 
 
-def matching_patterns(local: str, first: str, last: str) -> list[str]:
+def match_patterns(local: str, first: str, last: str) -> list[str]:
     """The patterns that make ``local`` of the name; several when the name is short or the same twice, none for other rules."""
-    return list(_explanations(local, first, last))
+    return list(_explain(local, first, last))
 
 
 def learn(examples: Iterable[Example]) -> DomainPatterns:
@@ -84,36 +130,36 @@ def learn(examples: Iterable[Example]) -> DomainPatterns:
     proven = sorted(
         {(e.status, e.email.lower(), e.first, e.last) for e in examples if e.status in ("valid", "invalid")}
     )
-    counts = {**_RULES["patterns"], OTHER: _RULES["other"]}
-    counts = {pattern: weight * _RULES["prior_strength"] for pattern, weight in counts.items()}
+    prior = {**rules().patterns, OTHER: rules().other}
+    counts = {pattern: weight * rules().prior_strength for pattern, weight in prior.items()}
     valid, invalid = Counter[str](), Counter[str]()
     failures = []
     for status, email, first, last in proven:
-        explained = _explanations(email.partition("@")[0], first, last)
+        explained = _explain(email.partition("@")[0], first, last)
         if status == "invalid":
             invalid.update(explained.keys())
             failures.append(explained)
         elif explained:
             valid.update(explained.keys())
-            _add_valid(counts, explained)
+            _learn_valid(counts, explained)
         elif _can_be_written(first, last) and not check_address(email).is_role:
             counts[OTHER] += 1
     strength = sum(counts.values())
     weights = {pattern: count / strength for pattern, count in counts.items()}
     for explained in failures:
-        weights = _after_failure(weights, explained, strength)
+        weights = _learn_failure(weights, explained, strength)
     return DomainPatterns(weights, dict(valid), dict(invalid), frozenset(email for _, email, _, _ in proven))
 
 
-def _add_valid(counts: dict[str, float], explained: dict[str, float]) -> None:
+def _learn_valid(counts: dict[str, float], explained: dict[str, float]) -> None:
     """One address more, shared by the prior: sharing by what was learned so far would make the order of examples matter."""
-    prior = _RULES["patterns"]
+    prior = rules().patterns
     total = sum(prior[pattern] * share for pattern, share in explained.items())
     for pattern, share in explained.items():
         counts[pattern] += prior[pattern] * share / total
 
 
-def _after_failure(weights: dict[str, float], explained: dict[str, float], strength: float) -> dict[str, float]:
+def _learn_failure(weights: dict[str, float], explained: dict[str, float], strength: float) -> dict[str, float]:
     """The mean of the Dirichlet distribution after an address did not exist.
 
     E[w_i (1 - has_address * sum_q share_q w_q)] / E[the same without w_i], where E[w_i w_q] = m_i (strength m_q + [i = q]) /
@@ -121,14 +167,14 @@ def _after_failure(weights: dict[str, float], explained: dict[str, float], stren
     """
     expected = strength * sum(weights[pattern] * share for pattern, share in explained.items())
     moved = {
-        pattern: weight * (1 - _HAS_ADDRESS * (expected + explained.get(pattern, 0)) / (strength + 1))
+        pattern: weight * (1 - rules().has_address * (expected + explained.get(pattern, 0)) / (strength + 1))
         for pattern, weight in weights.items()
     }
     total = sum(moved.values())
     return {pattern: weight / total for pattern, weight in moved.items()}
 
 
-def guesses(
+def guess_addresses(
     first: str, last: str, domain: str, learned: DomainPatterns, limit: int, exclude: Iterable[str] = ()
 ) -> list[Guess]:
     """At most ``limit`` addresses, best first; without examples that is the prior's ranking, and the caller decides on spending.
@@ -139,15 +185,16 @@ def guesses(
     if not _can_be_written(first, last):
         return []
     unwanted = learned.known | {email.lower() for email in exclude}
+    known_patterns = list(rules().patterns)
     parts: dict[str, dict[str, float]] = {}
-    for pattern in PATTERNS:
-        for local, share in _locals(pattern, first, last).items():
-            parts.setdefault(local, {})[pattern] = learned.weights[pattern] * share * _HAS_ADDRESS
+    for pattern in known_patterns:
+        for local, share in _make_locals(pattern, first, last).items():
+            parts.setdefault(local, {})[pattern] = learned.weights[pattern] * share * rules().has_address
     found: list[Guess] = []
     # rounded: sums in another order differ in the last digits and must not decide the rank
     for local, by_pattern in sorted(
         parts.items(),
-        key=lambda item: (-round(sum(item[1].values()), 12), PATTERNS.index(next(iter(item[1]))), item[0]),
+        key=lambda item: (-round(sum(item[1].values()), 12), known_patterns.index(next(iter(item[1]))), item[0]),
     ):
         if len(found) >= limit:
             break
@@ -160,14 +207,14 @@ def guesses(
     return found
 
 
-def _explanations(local: str, first: str, last: str) -> dict[str, float]:
+def _explain(local: str, first: str, last: str) -> dict[str, float]:
     """Patterns that make the local part, with the share of the name's spellings that do; without its number if need be."""
     local = local.lower().partition("+")[0]
     if not _can_be_written(first, last):
         return {}
     # jdoe2 is the second J. Doe of a company that writes jdoe
     for text in (local, local.rstrip("0123456789")):
-        found = {pattern: _locals(pattern, first, last).get(text, 0.0) for pattern in PATTERNS}
+        found = {pattern: _make_locals(pattern, first, last).get(text, 0.0) for pattern in rules().patterns}
         found = {pattern: share for pattern, share in found.items() if share}
         if found:
             return found
@@ -176,14 +223,14 @@ def _explanations(local: str, first: str, last: str) -> dict[str, float]:
 
 def _can_be_written(first: str, last: str) -> bool:
     """Whether there is a name, and no part of it that we cannot read."""
-    firsts, lasts = spellings(first, given=True), spellings(last)
+    firsts, lasts = spell_name(first, given=True), spell_name(last)
     return bool(firsts or lasts) and bool(firsts or not first.strip()) and bool(lasts or not last.strip())
 
 
 @lru_cache(maxsize=_NAMES_KEPT)
-def _locals(pattern: str, first: str, last: str) -> dict[str, float]:
+def _make_locals(pattern: str, first: str, last: str) -> dict[str, float]:
     """Local parts the pattern makes of the name's spellings, with their shares; together at most 1."""
-    firsts, lasts = spellings(first, given=True), spellings(last)
+    firsts, lasts = spell_name(first, given=True), spell_name(last)
     if ("{f" in pattern and not firsts) or ("{l" in pattern and not lasts):
         return {}
     made: dict[str, float] = {}
@@ -192,7 +239,7 @@ def _locals(pattern: str, first: str, last: str) -> dict[str, float]:
             share = first_share * last_share
             for field, text in (("{first}", given), ("{last}", family)):
                 if field in pattern and len(text) == 1:
-                    share *= _ODDS["initial"]
+                    share *= rules().odds.initial
             local = pattern.format(first=given, f=given[:1], last=family, l=family[:1])
             made[local] = made.get(local, 0.0) + share
     return made
@@ -204,107 +251,109 @@ def split_name(full: str) -> tuple[str, str]:
     ``Dr. Ludwig A. van der Berg, PhD`` gives Ludwig and van der Berg; ``Doe, Jane`` gives Jane and Doe; one word is a first name.
     """
     pieces = [piece.split() for piece in full.split(",")]
-    degrees = {*_RULES["suffixes"], ""}
-    pieces = [words for words in pieces if not all(_plain(word) in degrees for word in words)]
-    pieces = [_without_letters(words) for words in pieces]
+    degrees = rules().suffixes | {""}
+    pieces = [words for words in pieces if not all(_simplify(word) in degrees for word in words)]
+    pieces = [_drop_titles_and_degrees(words) for words in pieces]
     if len(pieces) > 1:
         return pieces[1][0], " ".join(pieces[0])
     words = pieces[0] if pieces else []
-    if len(words) > 2 and len(_plain(words[0])) == 1:
+    if len(words) > 2 and len(_simplify(words[0])) == 1:
         words = words[1:]
     if len(words) < 2:
         return " ".join(words), ""
-    start = next((at for at in range(1, len(words) - 1) if words[at].lower() in _RULES["particles"]), len(words) - 1)
+    start = next((at for at in range(1, len(words) - 1) if words[at].lower() in rules().particles), len(words) - 1)
     return words[0], " ".join(words[start:])
 
 
 @lru_cache(maxsize=_NAMES_KEPT)
-def spellings(name: str, given: bool = False) -> dict[str, float]:
+def spell_name(name: str, given: bool = False) -> dict[str, float]:
     """How mail systems may write a name, with shares that make 1, likeliest first: ``Müller`` gives mueller 2/3, muller 1/3.
 
     ``given``: it is a first name: only its first word counts, and nicknames do. Empty for no name and for other scripts.
     """
-    words = [word for word in map(_plain, _without_letters(re.sub(r"\(.*?\)|\".*?\"", " ", name).split())) if word]
-    if not given and len(words) == 1 and words[0] in _RULES["suffixes"]:
+    words = [
+        word for word in map(_simplify, _drop_titles_and_degrees(re.sub(r"\(.*?\)|\".*?\"", " ", name).split())) if word
+    ]
+    if not given and len(words) == 1 and words[0] in rules().suffixes:
         return {}
     found: dict[str, float] = {}
-    for form, odds in _given_forms(words) if given else _family_forms(words):
-        for text, letter_odds in _in_latin(form):
-            for written, hyphen_odds in _hyphens(text):
+    for form, odds in _form_given_names(words) if given else _form_family_names(words):
+        for text, letter_odds in _write_in_latin(form):
+            for written, hyphen_odds in _write_hyphens(text):
                 if not _WRITTEN.fullmatch(written):
                     return {}
                 found[written] = max(found.get(written, 0.0), odds * letter_odds * hyphen_odds)
     if given and found:
-        nicknames = _nicknames(next(iter(found)))
+        nicknames = _find_nicknames(next(iter(found)))
         for nickname in nicknames:
-            found.setdefault(nickname, _ODDS["nickname"] / len(nicknames))
-    best = sorted(found.items(), key=lambda item: -item[1])[: _RULES["most_spellings"]]
+            found.setdefault(nickname, rules().odds.nickname / len(nicknames))
+    best = sorted(found.items(), key=lambda item: -item[1])[: rules().most_spellings]
     total = sum(odds for _, odds in best)
     return {text: odds / total for text, odds in best}
 
 
-def _plain(word: str) -> str:
+def _simplify(word: str) -> str:
     """The word in small letters without apostrophes and punctuation."""
     return re.sub(r"['’‘`´.,]", "", unicodedata.normalize("NFC", word).casefold()).strip("-")
 
 
-def _without_letters(words: list[str]) -> list[str]:
+def _drop_titles_and_degrees(words: list[str]) -> list[str]:
     """Words without titles before and degrees behind them; the last one that is left stays, it may be a name."""
-    while len(words) > 1 and _plain(words[0]) in _RULES["titles"]:
+    while len(words) > 1 and _simplify(words[0]) in rules().titles:
         words = words[1:]
-    while len(words) > 1 and _plain(words[-1]) in _RULES["suffixes"]:
+    while len(words) > 1 and _simplify(words[-1]) in rules().suffixes:
         words = words[:-1]
-    return [] if len(words) == 1 and _plain(words[0]) in _RULES["titles"] else words
+    return [] if len(words) == 1 and _simplify(words[0]) in rules().titles else words
 
 
-def _given_forms(words: list[str]) -> list[tuple[str, float]]:
+def _form_given_names(words: list[str]) -> list[tuple[str, float]]:
     """The first word, and the first two as one; an initial before a name is not what somebody is called by."""
     while len(words) > 1 and len(words[0]) == 1:
         words = words[1:]
     if not words:
         return []
-    two = [("".join(words[:2]), _ODDS["two_given"])] if len(words) > 1 and len(words[1]) > 1 else []
+    two = [("".join(words[:2]), rules().odds.two_given)] if len(words) > 1 and len(words[1]) > 1 else []
     return [(words[0], 1.0), *two]
 
 
-def _family_forms(words: list[str]) -> list[tuple[str, float]]:
+def _form_family_names(words: list[str]) -> list[tuple[str, float]]:
     """All words as one, without the particles, and the first and the last of several."""
     if not words:
         return []
-    main = [word for word in words if word not in _RULES["particles"]] or words
+    main = [word for word in words if word not in rules().particles] or words
     forms = [("".join(words), 1.0)]
     if len(main) < len(words):
-        forms.append(("".join(main), _ODDS["without_particle"]))
+        forms.append(("".join(main), rules().odds.without_particle))
     if len(main) > 1:
-        forms += [(word, _ODDS["part"]) for word in (main[0], main[-1]) if len(word) > 1]
+        forms += [(word, rules().odds.part) for word in (main[0], main[-1]) if len(word) > 1]
     return forms
 
 
-def _in_latin(word: str) -> list[tuple[str, float]]:
+def _write_in_latin(word: str) -> list[tuple[str, float]]:
     """The word with each special letter in its first spelling, then in its last, both without other accents."""
-    table = _RULES["letters"]
-    first, last = (_without_accents("".join(table.get(c, [c])[place] for c in word)) for place in (0, -1))
-    return [(first, 1.0)] if first == last else [(first, 1.0), (last, _ODDS["letter"])]
+    table = rules().letters
+    first, last = (_drop_accents("".join(table.get(c, [c])[place] for c in word)) for place in (0, -1))
+    return [(first, 1.0)] if first == last else [(first, 1.0), (last, rules().odds.letter)]
 
 
-def _without_accents(text: str) -> str:
+def _drop_accents(text: str) -> str:
     decomposed = unicodedata.normalize("NFKD", text)
     return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
 
 
-def _hyphens(text: str) -> list[tuple[str, float]]:
+def _write_hyphens(text: str) -> list[tuple[str, float]]:
     """A double name joined, with its hyphen, and its first part alone."""
     if "-" not in text:
         return [(text, 1.0)]
     start = text.split("-")[0]
     return [
         (text.replace("-", ""), 1.0),
-        (text, _ODDS["hyphen_kept"]),
-        *([(start, _ODDS["part"])] if len(start) > 1 else []),
+        (text, rules().odds.hyphen_kept),
+        *([(start, rules().odds.part)] if len(start) > 1 else []),
     ]
 
 
-def _nicknames(name: str) -> list[str]:
+def _find_nicknames(name: str) -> list[str]:
     """What bearers of the name are called, or the names that the nickname stands for."""
-    table: dict[str, list[str]] = _RULES["nicknames"]
+    table = rules().nicknames
     return table.get(name) or [formal for formal, short in table.items() if name in short]

@@ -1,28 +1,27 @@
 """Stage verified_emails: addresses get a verdict with its age and reason; people without one that works get a guessed one.
 
-Belongs here: which addresses are checked, bought and guessed, and where verdicts are kept. The free checks are ``email_checks``
-and can only end in invalid or unknown; patterns are ``email_patterns``. A vendor's verdict is never overwritten by a free one.
+Belongs here: which addresses are checked, bought and guessed, and where verdicts are kept. The free checks are ``checks``
+and can only end in invalid or unknown; patterns are ``patterns``. A vendor's verdict is never overwritten by a free one.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
-from barton_pipeline.addresses.checks import RULES_VERSION, AddressCheck, MxLookup, check_many
-from barton_pipeline.config import load_yaml
+from barton_pipeline.addresses.checks import AddressCheck, MxLookup, check_many, rules_version
+from barton_pipeline.config import Count, Positive, load
+from barton_pipeline.outbound.ledger import Input
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.stages.lease import StageRun, check_lease
 from barton_pipeline.stages.runner import Counts, run_sql, work_ahead
-from barton_pipeline.vendors import settings
-from barton_pipeline.vendors.ledger import Input
-
-if TYPE_CHECKING:
-    from barton_pipeline.vendors.buying import Shopping
+from barton_pipeline.vendors import registry, settings
+from barton_pipeline.vendors.buying import Purchase
 
 CHUNK = 5_000
 OPERATION = "verify_email"
@@ -68,13 +67,18 @@ _PAGE_END = """
         WHERE b.import_batch_id = %(batch)s AND s.person_unique_id > %(after)s ORDER BY 1 LIMIT %(limit)s) AS page
 """
 
-# Addresses worth a paid verification: the holders' own against which no free check speaks.
-GIVEN = """
-    SELECT DISTINCT p.email AS key FROM marketing.company_slots s JOIN marketing.company_batches b USING (company_unique_id)
+# Addresses worth a paid verification, with the person each is of: the holders' own against which no free check speaks. The
+# purchase asks for them a page of people at a time; the plan counts them all.
+TO_VERIFY = """
+    SELECT p.email AS key, max(p.person_unique_id) AS person
+    FROM marketing.company_slots s
+    JOIN marketing.company_batches b USING (company_unique_id)
     JOIN marketing.people_master p ON p.person_unique_id = s.person_unique_id
     LEFT JOIN marketing.email_verification v ON v.email = p.email
-    WHERE b.import_batch_id = %(batch)s AND p.left_at IS NULL AND p.email IS NOT NULL AND v.status IS DISTINCT FROM 'invalid'
-      AND NOT coalesce(v.is_role, false)
+    WHERE b.import_batch_id = %(batch)s AND p.left_at IS NULL
+      AND p.email <> '' AND v.status IS DISTINCT FROM 'invalid' AND NOT coalesce(v.is_role, false)
+      AND p.person_unique_id > %(after)s AND (%(last)s::text IS NULL OR p.person_unique_id <= %(last)s::text)
+    GROUP BY p.email ORDER BY min(p.person_unique_id)
 """
 
 _EVIDENCE = """
@@ -98,14 +102,26 @@ _WAITING_FOR_RECHECK = """
 """
 
 
+@dataclass(frozen=True)
+class Rules:
+    """The numbers of ``verification.yaml``, which explains them."""
+
+    fresh_days: Count
+    dns_timeout_seconds: Positive
+    dns_workers: Count
+
+
 @cache
-def rules() -> dict[str, Any]:
-    """The numbers of ``verification.yaml``."""
-    return load_yaml(Path(__file__).with_name("verification.yaml"))
+def rules() -> Rules:
+    """The rules in force, read once per process."""
+    return load(Path(__file__).with_name("verification.yaml"), Rules)
 
 
 def run(connection: Connection, import_batch_id: str, mx: MxLookup | None = None) -> Counts:
-    """Give every address of the batch a verdict, and people the guesses that work; returns the stage's counts."""
+    """Give every address of the batch a verdict, and people the guesses that work; returns the stage's counts.
+
+    ``mx`` answers MX questions; None makes a lookup for this call.
+    """
     mx = mx or mx_lookup()
     checked = _check_for_free(connection, import_batch_id, mx)
     # verdicts first: whether an address may be replaced depends on them; then those of the replacements
@@ -124,14 +140,14 @@ def _check_for_free(connection: Connection, import_batch_id: str, mx: MxLookup) 
             NEEDS_CHECK,
             {
                 "batch": import_batch_id,
-                "version": RULES_VERSION,
-                "fresh_days": rules()["fresh_days"],
-                "dns": mx.available(),
+                "version": rules_version(),
+                "fresh_days": rules().fresh_days,
+                "dns": mx.is_available(),
             },
         )
         while chunk := addresses.fetchmany(CHUNK):
-            verdicts = check_many([email for (email,) in chunk], mx, workers=rules()["dns_workers"])
-            rows = [_row(email, verdict, import_batch_id) for email, verdict in sorted(verdicts.items())]
+            verdicts = check_many([email for (email,) in chunk], mx, workers=rules().dns_workers)
+            rows = [_make_row(email, verdict, import_batch_id) for email, verdict in sorted(verdicts.items())]
             execute_values(cursor, UPSERT, rows, page_size=CHUNK)
             checked += len(rows)
     return checked
@@ -139,25 +155,23 @@ def _check_for_free(connection: Connection, import_batch_id: str, mx: MxLookup) 
 
 def buy(run_: StageRun) -> Counts:
     """Have the slot holders' addresses verified; guess addresses for holders without a working one, best guess first."""
-    from barton_pipeline.vendors.buying import Shopping
-
-    if settings.access(settings.operations()[OPERATION].vendor) is None:
+    if registry.access(settings.rules().operations[OPERATION].vendor) is None:
         return {"vendors": {OPERATION: "skipped: no key is configured"}}
-    shopping = Shopping(run_.import_batch_id, run_.run_id, partial(check_lease, run_))
+    purchase = Purchase(run_.import_batch_id, run_.run_id, partial(check_lease, run_))
     mx = mx_lookup()
     derive = partial(run, mx=mx)
     work_ahead(run_, derive)
     for page in _pages(run_.import_batch_id):
-        _buy_page(shopping, page, mx, lambda: work_ahead(run_, derive))
-        if shopping.is_waiting(OPERATION):
+        _buy_page(purchase, page, mx, lambda: work_ahead(run_, derive))
+        if purchase.is_waiting(OPERATION):
             break
     with transaction() as connection, connection.cursor() as cursor:
         cursor.execute(_WAITING_FOR_RECHECK, (run_.import_batch_id,))
         row = cursor.fetchone()
     if row and row[0]:
         message = "the vendor does not know yet; asked once more, then they stay unknown"
-        shopping.come_back(OPERATION, "recheck", row[0], message, timedelta(seconds=row[1]))
-    return {"vendors": shopping.notes} if shopping.notes else {}
+        purchase.schedule_retry(OPERATION, "recheck", row[0], message, timedelta(seconds=row[1]))
+    return {"vendors": purchase.notes} if purchase.notes else {}
 
 
 def _pages(import_batch_id: str) -> Iterator[dict[str, Any]]:
@@ -173,7 +187,7 @@ def _pages(import_batch_id: str) -> Iterator[dict[str, Any]]:
         after = row[0]
 
 
-def _buy_page(shopping: "Shopping", page: dict[str, Any], mx: MxLookup, derive: Callable[[], None]) -> None:
+def _buy_page(purchase: Purchase, page: dict[str, Any], mx: MxLookup, derive: Callable[[], None]) -> None:
     """Verify the given addresses, and guess where none works: the next guess as soon as the one before has failed."""
     with transaction() as connection:
         wanted = given_addresses(connection, page)
@@ -187,19 +201,20 @@ def _buy_page(shopping: "Shopping", page: dict[str, Any], mx: MxLookup, derive: 
         return new
 
     wanted = wanted or guess()
-    while wanted and shopping.buy(OPERATION, wanted, more=guess):
+    while wanted and purchase.buy(OPERATION, wanted, more=guess):
         wanted = guess()
 
 
 def given_addresses(connection: Connection, page: dict[str, Any]) -> list[Input]:
     """The slot holders' own addresses against which no free check speaks."""
     with connection.cursor() as cursor:
-        cursor.execute(_HOLDERS, page)
-        return [
-            Input(email, {"person": person})
-            for person, _, _, _, email, _, status, is_role in cursor.fetchall()
-            if email and not is_role and (status or "unknown") != "invalid"
-        ]
+        cursor.execute(TO_VERIFY, page)
+        return [Input(email, {"person": person}) for email, person in cursor.fetchall()]
+
+
+def to_verify_parameters(import_batch_id: str) -> dict[str, Any]:
+    """What ``TO_VERIFY`` needs for the whole batch."""
+    return {"batch": import_batch_id, "after": "", "last": None}
 
 
 def next_guesses(connection: Connection, page: dict[str, Any], mx: MxLookup) -> list[Input]:
@@ -216,7 +231,7 @@ def next_guesses(connection: Connection, page: dict[str, Any], mx: MxLookup) -> 
         cursor.execute(_EVIDENCE, {"domains": domains})
         evidence: dict[str, list[Any]] = {}
         for domain, first, last, full, email, status in cursor.fetchall():
-            first, last = _names(first, last, full)
+            first, last = _split_names(first, last, full)
             evidence.setdefault(domain, []).append(patterns.Example(first, last, email, status))
         cursor.execute(
             """
@@ -238,38 +253,38 @@ def next_guesses(connection: Connection, page: dict[str, Any], mx: MxLookup) -> 
         )
         under_way = dict(cursor.fetchall())
     learned = {domain: patterns.learn(evidence.get(domain, [])) for domain in domains}
-    limits = settings.rules()["guessing"]
+    limits = settings.rules().guessing
     candidates = [Input(key) for keys in under_way.values() for key in keys]
     for person, first, last, full, email, domain, _, _ in without:
         tried = asked.get(person, [])
-        if len(tried) >= limits["at_most"] or domain in under_way:
+        if len(tried) >= limits.at_most or domain in under_way:
             continue
-        first, last = _names(first, last, full)
-        exclude = {*tried, *([email] if email else []), *_known_invalid(evidence.get(domain, []))}
-        for guess in patterns.guesses(first, last, domain, learned[domain], limit=1, exclude=exclude):
-            if guess.probability >= limits["least_probability"]:
+        first, last = _split_names(first, last, full)
+        exclude = {*tried, *([email] if email else []), *_list_known_invalid(evidence.get(domain, []))}
+        for guess in patterns.guess_addresses(first, last, domain, learned[domain], limit=1, exclude=exclude):
+            if guess.probability >= limits.least_probability:
                 details = {"guessed_for": person, "pattern": guess.pattern, "probability": round(guess.probability, 4)}
                 candidates.append(Input(guess.email, details))
-    free = check_many([guess.key for guess in candidates], mx, workers=rules()["dns_workers"])
+    free = check_many([guess.key for guess in candidates], mx, workers=rules().dns_workers)
     return [guess for guess in candidates if free[guess.key].status != "invalid" and not free[guess.key].is_role]
 
 
-def _known_invalid(evidence: list[Any]) -> set[str]:
+def _list_known_invalid(evidence: list[Any]) -> set[str]:
     return {example.email for example in evidence if example.status == "invalid"}
 
 
-def _names(first: str | None, last: str | None, full: str | None) -> tuple[str, str]:
-    """First and last name; out of the full name where a source gives only that."""
+def _split_names(first: str | None, last: str | None, full: str | None) -> tuple[str, str]:
+    """First and last name; out of the full name where a source gives only that; empty where nothing is known."""
     words = (full or "").split()
     return first or (words[0] if words else ""), last or (words[-1] if len(words) > 1 else "")
 
 
 def mx_lookup() -> MxLookup:
     """A lookup for one run: what was silent is asked again by the next."""
-    return MxLookup(timeout_seconds=rules()["dns_timeout_seconds"])
+    return MxLookup(timeout_seconds=rules().dns_timeout_seconds)
 
 
-def _row(email: str, check: AddressCheck, import_batch_id: str) -> tuple[Any, ...]:
+def _make_row(email: str, check: AddressCheck, import_batch_id: str) -> tuple[Any, ...]:
     return (
         email,
         check.status,
@@ -279,6 +294,6 @@ def _row(email: str, check: AddressCheck, import_batch_id: str) -> tuple[Any, ..
         check.is_free_mail,
         check.mx,
         "local",
-        RULES_VERSION,
+        rules_version(),
         import_batch_id,
     )

@@ -11,75 +11,131 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 import requests
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 
 from barton_pipeline.cli.batches import print_batch
-from barton_pipeline.cli.printing import console
+from barton_pipeline.cli.printing import (
+    Column,
+    Importance,
+    Kind,
+    Table,
+    as_json,
+    console,
+    error_console,
+    print_json,
+    render,
+    say,
+)
 from barton_pipeline.cli.targets import print_targets
 from barton_pipeline.cli.vendors import print_yield
+from barton_pipeline.config import SHIPPED, require_project
 from barton_pipeline.errors import BartonError, InputError
 from barton_pipeline.intake.loading import load_file
 from barton_pipeline.postgres import embedded, migrations, sql
 from barton_pipeline.postgres.connection import connect, database_url, redact, transaction
 from barton_pipeline.reports import spending
 from barton_pipeline.reports.batches import list_stages
-from barton_pipeline.reports.targets import list_targets
+from barton_pipeline.reports.status import BatchReport, report_batch
+from barton_pipeline.reports.targets import Target, list_targets
 from barton_pipeline.vendors.sandbox import running_sandbox
 from barton_pipeline.vendors.settings import SANDBOX
 
-SAMPLES = Path("samples")
+SAMPLES = SHIPPED / "samples"
 FIRST_PORT = 3000
-START_SECONDS = 120
+START_SECONDS = 300
+STOP_SECONDS = 60
+PROGRESS = Table(
+    "Stages",
+    (
+        Column("stage", "stage", Kind.KEY, Importance.HIGH),
+        Column("rows_out", "rows", Kind.NUMBER, Importance.HIGH),
+        Column("seconds", "seconds", Kind.NUMBER, decimals=3),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the demo came to; ``costs`` are what the invented purchases would have cost."""
+
+    batch: str
+    report: BatchReport
+    targets: tuple[Target, ...]
+    costs: spending.Yield
+    dagster_url: str
 
 
 @click.command()
 @click.option("--exit", "exit_when_done", is_flag=True, help="Stop when the targets are printed.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port of the Dagster UI [default: 3000 or the next free].")
 @click.option("--timeout", default=300, show_default=True, help="Seconds to wait for the targets.")
-def demo(exit_when_done: bool, port: int | None, timeout: int) -> None:
-    """Run the main job on the sample batch: load, events, stages, sniper targets, Dagster UI."""
-    run(console, exit_when_done, port, timeout)
+@as_json
+def demo(exit_when_done: bool, port: int | None, timeout: int, json_output: bool) -> None:
+    """Run the main job on the sample batch.
 
-
-def run(console: Console, exit_when_done: bool, port: int | None, timeout: float) -> None:
-    """Run the demo; leaves the Dagster UI open until Ctrl-C unless ``exit_when_done``.
-
-    Raises InputError outside the checkout or when the port is taken, BartonError when a part does not come up or the
-    targets are not there within ``timeout`` seconds.
+    You see the batch go through the stages by its events, the sniper targets, and the Dagster UI.
     """
-    if not (SAMPLES / "breweries.csv").is_file() or not Path("dagster.yaml").is_file():
+    run(error_console if json_output else console, exit_when_done, port, timeout, json_output)
+
+
+def run(console: Console, exit_when_done: bool, port: int | None, timeout: float, json_output: bool) -> None:
+    """Run the demo, with its progress on ``console``; leaves the Dagster UI open until Ctrl-C unless ``exit_when_done``.
+
+    Raises InputError outside a project's folder or when the port is taken, BartonError when a part does not come up or
+    the targets are not there within ``timeout`` seconds.
+    """
+    require_project()
+    if not Path("workspace.yaml").is_file():
         raise InputError(
-            f"{Path.cwd()} is not the project's folder: it has no samples and dagster.yaml. Change into it."
+            f"There is no workspace.yaml in {Path.cwd()}, which tells Dagster what to load. Run: barton init ."
         )
+    # a shell starts what it runs in the background with SIGINT ignored: so would be the one we end dagster dev with
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     port = _free_port(port)
     console.print(f"Postgres: {redact(database_url())}", markup=False)
     applied = migrations.migrate()
-    console.print(f"Schema: {len(applied)} migration(s) applied" if applied else "Schema: up to date")
+    console.print(f"Schema: {len(applied)} files applied" if applied else "Schema: up to date")
     try:
         with running_sandbox() as sandbox, _dagster_dev(port, console, {SANDBOX: sandbox.url}):
             console.print(
-                "Vendors: the sandbox. People and verdicts from it are invented (docs/sandbox.md); nothing is paid."
+                "Vendors: the sandbox. People and verdicts from it are invented (docs/reference/sandbox.md); nothing is paid."
             )
             batch = _load_samples(console)
             _watch(console, batch, timeout)
-            print_batch(batch)
-            with transaction() as connection:
-                print_targets(list_targets(connection, batch))
-                print_yield(spending.yields(connection, batch))
-            console.print(f"\nDagster UI: [link]http://127.0.0.1:{port}[/link]")
+            _show(_examine(batch, port), json_output)
             if not exit_when_done:
                 console.print("Ctrl-C stops it; the data stays, and `dagster dev` shows it again.")
                 with contextlib.suppress(KeyboardInterrupt):
                     signal.pause()
     finally:
         embedded.stop_if_idle()
+
+
+def _examine(batch: str, port: int) -> Demo:
+    with transaction() as connection:
+        return Demo(
+            batch=batch,
+            report=report_batch(connection, batch),
+            targets=tuple(list_targets(connection, batch)),
+            costs=spending.measure_yield(connection, batch),
+            dagster_url=f"http://127.0.0.1:{port}",
+        )
+
+
+def _show(demo: Demo, json_output: bool) -> None:
+    if json_output:
+        print_json(demo)
+        return
+    print_batch(demo.batch, demo.report)
+    print_targets(demo.targets)
+    print_yield(demo.costs)
+    say(f"\nDagster UI: {demo.dagster_url}")
 
 
 def _free_port(wanted: int | None) -> int:
@@ -111,7 +167,7 @@ def _dagster_dev(port: int, console: Console, environment: dict[str, str]) -> It
     finally:
         process.send_signal(signal.SIGINT)
         try:
-            process.wait(30)
+            process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -161,24 +217,12 @@ def _watch(console: Console, batch: str, timeout: float) -> None:
                     """,
                     batch=batch,
                 )
-            live.update(_progress_table(batch, stages, open_events))
-            if not open_events and stages[-1]["completed_at"]:
+            waiting = ", ".join(f"{row['events']} {row['status']}" for row in open_events) or "none"
+            live.update(render(PROGRESS, stages, console.width, f"{batch}: events open: {waiting}"))
+            if not open_events and stages[-1].completed_at:
                 return
             if time.monotonic() > deadline or any(row["status"] == "failed" for row in open_events):
                 raise BartonError(
                     f"Batch {batch} is not done: {open_events}. See `barton errors` and {embedded.home()}/dagster-dev.log"
                 )
             time.sleep(0.25)
-
-
-def _progress_table(batch: str, stages: list[dict[str, Any]], open_events: list[dict[str, Any]]) -> Table:
-    waiting = ", ".join(f"{row['events']} {row['status']}" for row in open_events) or "none"
-    table = Table("stage", "rows", "seconds", title=f"{batch}: events open: {waiting}", title_justify="left")
-    for row in stages:
-        done = row["completed_at"] is not None
-        table.add_row(
-            f"[green]✓[/] {row['stage']}" if done else f"[dim]· {row['stage']}[/]",
-            f"{row['rows_out']:,}" if done else "",
-            f"{row['seconds']}" if done and row["seconds"] is not None else "",
-        )
-    return table

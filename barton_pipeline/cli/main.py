@@ -3,13 +3,15 @@
 Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted. Errors go to standard error.
 """
 
+import io
 import sys
 import warnings
 
 import click
 import psycopg2
 
-from barton_pipeline.cli import batches, demo, intake, operations, people, system, targets, vendors
+from barton_pipeline.cli import batches, demo, init, intake, operations, people, system, targets, vendors
+from barton_pipeline.cli.printing import complain
 from barton_pipeline.errors import BartonError
 
 SCHEMA_MISSING = (
@@ -24,28 +26,29 @@ def main() -> None:
     """Entry point: turn every expected failure into one clear line and an exit code."""
     # what libraries warn each other about is nothing an operator can act on
     warnings.filterwarnings("ignore", module=r"dagster|platformdirs|great_expectations")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 must not end a command
     try:
         # the code of a command that says Exit is handed back here, not raised
-        sys.exit(barton.main(standalone_mode=False) or 0)
+        sys.exit(barton.main(prog_name="barton", standalone_mode=False) or 0)
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        complain(shown.getvalue().rstrip("\n"))
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         sys.exit(130)
     except BartonError as error:
-        click.echo(f"Error: {error}", err=True)
+        complain(f"Error: {error}")
         sys.exit(error.exit_code)
     except SCHEMA_MISSING as error:
-        click.echo(
-            f"Error: The schema is missing or older than this version ({_first_line(error)}). Run: barton migrate",
-            err=True,
-        )
+        complain(f"Error: The schema is missing or older than this version ({_first_line(error)}). Run: barton migrate")
         sys.exit(1)
     except psycopg2.Error as error:
-        click.echo(
-            f"Error: The database refused: {_first_line(error)}. Nothing was changed by this command (barton doctor).",
-            err=True,
+        complain(
+            f"Error: The database refused: {_first_line(error)}. Nothing was changed by this command (barton doctor)."
         )
         sys.exit(1)
     except BrokenPipeError:
@@ -67,6 +70,7 @@ def barton() -> None:
 
 
 for command in (
+    init.init,
     demo.demo,
     intake.load,
     intake.receive_signals,
@@ -84,6 +88,7 @@ for command in (
     vendors.sandbox,
     people.forget,
     operations.errors,
+    operations.audit,
     operations.alerts,
     operations.rollback,
     operations.replay,

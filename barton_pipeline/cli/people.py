@@ -2,9 +2,10 @@
 
 import click
 
-from barton_pipeline.cli.printing import as_json, print_json, print_rows
-from barton_pipeline.postgres import sql
-from barton_pipeline.postgres.connection import transaction
+from barton_pipeline.cli.operator import operator
+from barton_pipeline.cli.printing import Column, Importance, Kind, Table, as_json, print_json, print_table
+
+FORGOTTEN = Table("Forgotten", (Column("place", "place", importance=Importance.HIGH), Column("n", "rows", Kind.NUMBER)))
 
 
 @click.command()
@@ -15,14 +16,16 @@ from barton_pipeline.postgres.connection import transaction
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json
 def forget(person: str, reason: str, yes: bool, json_output: bool) -> None:
-    """Delete everything known of PERSON (ID, address or LinkedIn profile) for good; hashes stop a return by import."""
+    """Delete everything known of PERSON for good.
+
+    PERSON is an ID, an address or a LinkedIn profile. Hashes are kept, which stop a return by import.
+    """
     if not yes:
         click.confirm("Delete what is known of this person everywhere? It cannot be undone.", abort=True)
-    with transaction() as connection:
-        changed = sql.rows(
-            connection, "SELECT * FROM marketing.forget_person(%(person)s, %(reason)s)", person=person, reason=reason
-        )
+    from barton_pipeline.actions import people
+
+    done = people.forget(None, operator(), person, reason=reason)
     if json_output:
-        print_json(changed)
+        print_json(done.places)
     else:
-        print_rows("Forgotten", changed, ["place", "n"])
+        print_table(FORGOTTEN, done.places)

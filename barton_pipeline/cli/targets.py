@@ -1,17 +1,68 @@
 """Commands about scores and targets."""
 
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
 
 from barton_pipeline.batch_keys import check_batch_key
-from barton_pipeline.cli.printing import as_json, cell, console, print_json, print_rows
-from barton_pipeline.errors import InputError
+from barton_pipeline.cli.operator import operator
+from barton_pipeline.cli.options import read_moment
+from barton_pipeline.cli.printing import (
+    Column,
+    Importance,
+    Kind,
+    Table,
+    as_json,
+    console,
+    is_terminal,
+    print_json,
+    print_table,
+    say,
+)
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.reports.batches import check_known_batch
-from barton_pipeline.reports.targets import list_targets, write_csv
+from barton_pipeline.reports.targets import Target, list_targets, write_csv
+
+if TYPE_CHECKING:
+    from barton_pipeline.scoring.explain import Explanation
+
+TARGETS = Table(
+    "Sniper targets",
+    (
+        Column("company_id", "id", Kind.KEY, Importance.LOW),
+        Column("company_name", "company", importance=Importance.HIGH),
+        Column("place", "place", importance=Importance.LOW),
+        Column("ple_score", "PLE", Kind.NUMBER, Importance.HIGH, decimals=2),
+        Column("bit_intent_score", "BIT", Kind.NUMBER, Importance.HIGH, decimals=2),
+        Column("contacts", "contacts"),
+        Column("main_reasons", "why", importance=Importance.HIGH),
+    ),
+)
+SHARES = Table(
+    "What the scores are made of",
+    (
+        Column("score", "score", Kind.KEY, Importance.HIGH),
+        Column("share", "share", Kind.NUMBER, Importance.HIGH, decimals=3),
+        Column("label", "reason", importance=Importance.HIGH),
+        Column("n", "signals", Kind.NUMBER),
+        Column("last_at", "last signal", Kind.MOMENT),
+    ),
+)
+TARGETS_SHOWN = 40
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one reason gives to the score PLE or BIT; ``n`` signals, the newest at ``last_at``, are None for PLE."""
+
+    score: str
+    share: float
+    label: str
+    n: int | None = None
+    last_at: datetime | None = None
 
 
 @click.command()
@@ -38,31 +89,12 @@ def targets(batch: str | None, limit: int | None, csv_file: Any, json_output: bo
         print_targets(found)
 
 
-def print_targets(found: list[dict[str, Any]], at_most: int = 40) -> None:
-    """The targets as a table, with the reasons in words."""
-    table = Table(
-        "company",
-        "place",
-        "PLE",
-        "BIT",
-        "contacts",
-        "why",
-        title=f"Sniper targets: {len(found)}",
-        title_justify="left",
-    )
-    for row in found[:at_most]:
-        contacts = [name for name in (row["ceo"], row["cfo"], row["hr"]) if name]
-        table.add_row(
-            cell(row["company_name"]),
-            cell(", ".join(filter(None, (row["city"], row["state"]))) or None),
-            f"{row['ple_score']:.2f}",
-            f"{row['bit_intent_score']:.2f}",
-            cell(", ".join(contacts) or None),
-            cell("; ".join(str(reason) for reason in row["reasons"][:3])),
-        )
-    console.print(table)
-    if len(found) > at_most:
-        console.print(f"… and {len(found) - at_most} more: barton targets --csv targets.csv", style="dim")
+def print_targets(found: Sequence[Target]) -> None:
+    """The targets with the reasons in words: the best on a terminal, else all."""
+    shown = found[:TARGETS_SHOWN] if is_terminal() else found
+    print_table(TARGETS, shown, title=f"Sniper targets: {len(found):,}" if found else None)
+    if len(found) > len(shown):
+        say(f"… and {len(found) - len(shown):,} more: barton targets --csv targets.csv", style="dim")
 
 
 @click.command()
@@ -70,44 +102,40 @@ def print_targets(found: list[dict[str, Any]], at_most: int = 40) -> None:
 @click.option("--as-of", "as_of", help="Moment, ISO 8601 with a time zone or a date (UTC) [default: now].")
 @as_json
 def explain(company: str, as_of: str | None, json_output: bool) -> None:
-    """Show both scores of COMPANY (ID, domain or name) and what they are made of, as of any moment."""
+    """Show what the scores of COMPANY are made of.
+
+    COMPANY is an ID, a domain or a name. The scores are computed as of any moment from what was known then.
+    """
     from barton_pipeline.scoring import explain as explanation
 
-    moment = _moment(as_of)
+    moment = read_moment("--as-of", as_of)
     with transaction() as connection:
         found = explanation.explain(connection, explanation.find_company(connection, company), moment)
     if json_output:
         print_json(found)
         return
-    console.print(
-        f"{found['company_name']} ({found['domain']}, {found['company_id']}) as of {found['as_of']:%Y-%m-%d %H:%M %Z}",
-        markup=False,
-    )
-    ple, bit = found["ple"], found["bit"]
-    chance = f", chance to convert {ple['p_convert']:.1%}" if ple["p_convert"] is not None else ""
-    reasons = [{"label": "the average company", "share": ple["base"]}] if ple["base"] else []
-    print_rows(f"PLE {ple['score']:.4f} by {ple['version']}{chance}", [*reasons, *ple["reasons"]], ["share", "label"])
-    print_rows(
-        f"BIT {bit['score']:.4f} by {found['rules_version']}", bit["reasons"], ["share", "label", "n", "last_at"]
-    )
-    for name, stored in found["stored"].items():
+    place = ", ".join(filter(None, (found.domain, found.company_id)))
+    say(f"{found.company_name} ({place}) as of {found.as_of:%Y-%m-%d %H:%M %Z}", aside=True)
+    chance = f", chance to convert {found.ple.p_convert:.1%}" if found.ple.p_convert is not None else ""
+    say(f"PLE {found.ple.score:.4f} by {found.ple.version}{chance}", aside=True)
+    say(f"BIT {found.bit.score:.4f} by {found.rules_version}", aside=True)
+    print_table(SHARES, list(_shares(found)))
+    for name, stored in (("BIT", found.stored.bit), ("PLE", found.stored.ple)):
         if stored:
-            console.print(
-                f"{name.upper()} kept {stored['calculated_at']:%Y-%m-%d %H:%M}: {stored['score']:.4f} ({stored['version']})",
+            say(
+                f"{name} kept {stored.calculated_at:%Y-%m-%d %H:%M}: {stored.score:.4f} ({stored.version})",
+                aside=True,
                 style="dim",
             )
 
 
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(
-            f"--as-of {text!r} is not a moment; write it like 2026-11-01 or 2026-11-01T09:30+00:00."
-        ) from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+def _shares(found: "Explanation") -> Iterator[Share]:
+    if found.ple.base:
+        yield Share("PLE", found.ple.base, "the average company")
+    for feature in found.ple.reasons:
+        yield Share("PLE", feature.share, feature.label)
+    for signal in found.bit.reasons:
+        yield Share("BIT", signal.share, signal.label, signal.n, signal.last_at)
 
 
 @click.command()
@@ -115,29 +143,36 @@ def _moment(text: str | None) -> datetime | None:
 @click.option("--rescore", is_flag=True, help="Score every company again now instead of tonight.")
 @as_json
 def learn(retire: bool, rescore: bool, json_output: bool) -> None:
-    """Learn PLE from recorded outcomes; publish the model if it beats the present one (docs/learning.md)."""
-    from barton_pipeline.scoring import models, rescoring, training
+    """Learn PLE from recorded outcomes.
+
+    The model is published if it beats the present one (docs/explanation/learning.md).
+    """
+    from barton_pipeline.actions import models
+    from barton_pipeline.scoring import rescoring
 
     found: dict[str, Any] = {}
-    with transaction() as connection:
-        if retire:
-            found["retired"] = models.retire(connection)
-        else:
-            found["training_set"] = training.build(connection)
-            version, outcome, card = training.learn(connection)
-            found |= {"version": version, "published": outcome.publish, "report": outcome.report}
+    if retire:
+        found["retired"] = models.retire_model(None, operator()).version
+    else:
+        learned = models.learn(None, operator())
+        found = {
+            "training_set": learned.training_set,
+            "version": learned.version,
+            "published": learned.published,
+            "report": learned.report,
+        }
     if rescore:
         found["rescored"] = rescoring.rescore("manual")
     if json_output:
         print_json(found)
         return
     if retire:
-        console.print(f"{found['retired'] or 'No model'} is retired; the rubric scores.")
-    else:
+        say(f"{found['retired'] or 'No model'} is retired; the rubric scores.")
+    elif is_terminal():
         from rich.markdown import Markdown
 
-        console.print(Markdown(card))
+        console.print(Markdown(learned.card))
+    else:
+        click.echo(learned.card)
     if rescore:
-        console.print(
-            f"{found['rescored']['companies']:,} companies scored again in {found['rescored']['seconds']:.1f} s."
-        )
+        say(f"{found['rescored']['companies']:,} companies scored again in {found['rescored']['seconds']:.1f} s.")

@@ -1,6 +1,6 @@
 """The rules that judge intake rows: reason codes, word lists, limits. The SQL that applies them is the stage's.
 
-One rule set, in one place, versioned (``validation.yaml``); explained for operators in docs/validation.md.
+One rule set, in one place, versioned (``validation.yaml``); explained for operators in docs/explanation/validation.md.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline.config import load_yaml
+from barton_pipeline.config import Count, Text, load
 from barton_pipeline.queue import set_aside
 from barton_pipeline.stages.runner import run_sql
 
@@ -49,28 +49,42 @@ REASONS = {
 BLANKS = " \t\r\n\f\v\u00a0\u200b\ufeff"
 
 
+@dataclass(frozen=True)
+class Rules:
+    """The lists and limits of ``validation.yaml``, which explains them."""
+
+    version: Text
+    placeholder_names: list[str]
+    empty_values: list[str]
+    social_domains: list[str]
+    social_hosts: list[str]
+    reserved_domains: list[str]
+    founded_year_earliest: int
+    employees_most: Count
+
+
 @cache
-def rules() -> dict[str, Any]:
-    """The lists and limits of ``validation.yaml``."""
-    return load_yaml(Path(__file__).with_name("validation.yaml"))
+def rules() -> Rules:
+    """The rules in force, read once per process."""
+    return load(Path(__file__).with_name("validation.yaml"), Rules)
 
 
 def run(connection: Connection, import_batch_id: str) -> dict[str, Any]:
     """Judge every row of the batch; only rows whose verdict differs are written."""
-    limits = rules()
+    in_force = rules()
     return run_sql(
         connection,
         "validated_companies",
         batch=import_batch_id,
-        version=f"rules {limits['version']}",
+        version=f"rules {in_force.version}",
         blanks=BLANKS,
-        placeholders=limits["placeholder_names"],
-        empty_values=limits["empty_values"],
-        social_domains=limits["social_domains"],
-        social_hosts=limits["social_hosts"],
-        reserved_domains=limits["reserved_domains"],
-        founded_earliest=limits["founded_year_earliest"],
-        employees_most=limits["employees_most"],
+        placeholders=in_force.placeholder_names,
+        empty_values=in_force.empty_values,
+        social_domains=in_force.social_domains,
+        social_hosts=in_force.social_hosts,
+        reserved_domains=in_force.reserved_domains,
+        founded_earliest=in_force.founded_year_earliest,
+        employees_most=in_force.employees_most,
         errors=[code for code, reason in REASONS.items() if reason.severity == "error"],
         notes=json.dumps({code: f"{reason.text} ({reason.remedy})" for code, reason in REASONS.items()}),
     )

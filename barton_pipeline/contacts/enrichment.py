@@ -1,30 +1,30 @@
 """Stage enriched_contacts: people from imports and paid answers become people at our companies; the best fills each slot.
 
 Belongs here: the order of the steps, what is bought for open slots, and the classification of titles. Matching and assignment
-are set-based SQL (``sql/stages/enriched_contacts_people.sql`` and ``enriched_contacts.sql``); the rules are in docs/contacts.md.
+are set-based SQL (``sql/stages/enriched_contacts_people.sql`` and ``enriched_contacts.sql``); the rules are in
+docs/explanation/contacts.md.
 """
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
 from barton_pipeline.addresses.checks import free_mail_domains
-from barton_pipeline.config import load_yaml
+from barton_pipeline.config import load
 from barton_pipeline.contacts import titles
+from barton_pipeline.outbound.ledger import Input
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.stages.lease import StageRun, check_lease
 from barton_pipeline.stages.runner import Counts, run_sql, work_ahead
-from barton_pipeline.vendors import items, settings
-from barton_pipeline.vendors.ledger import Input
-
-if TYPE_CHECKING:
-    from barton_pipeline.vendors.buying import Shopping
+from barton_pipeline.vendors import items, registry, settings
+from barton_pipeline.vendors.buying import Purchase
 
 CHUNK = 5_000
 
@@ -71,23 +71,33 @@ _INSERT_PEOPLE = """
 """
 
 
+@dataclass(frozen=True)
+class Rules:
+    """The lists of ``enrichment.yaml``, which explains them."""
+
+    credentials: list[str]
+
+
 @cache
-def rules() -> dict[str, Any]:
-    """The lists of ``enrichment.yaml``."""
-    return load_yaml(Path(__file__).with_name("enrichment.yaml"))
+def rules() -> Rules:
+    """The rules in force, read once per process."""
+    return load(Path(__file__).with_name("enrichment.yaml"), Rules)
 
 
 def run(
     connection: Connection, import_batch_id: str, classify: Callable[[str | None], titles.TitleMatch] = titles.classify
 ) -> Counts:
-    """Match the batch's people and fill the slots of its companies; returns the stage's counts."""
+    """Match the batch's people and fill the slots of its companies; returns the stage's counts.
+
+    ``classify`` tells the slot of a title, which may be None.
+    """
     _read_answers(connection, import_batch_id)
     people = run_sql(
         connection,
         "enriched_contacts_people",
         batch=import_batch_id,
         free_mail=sorted(free_mail_domains()),
-        credentials=f"(?: (?:{'|'.join(rules()['credentials'])}))+$",
+        credentials=f"(?: (?:{'|'.join(rules().credentials)}))+$",
         confidence=json.dumps(_confidence_of_sources()),
     )
     _classify_titles(connection, import_batch_id, classify)
@@ -99,30 +109,28 @@ def run(
 
 def buy(run_: StageRun) -> Counts:
     """Ask the paid sources of the waterfall, one after the other, for the people of companies with open slots."""
-    from barton_pipeline.vendors.buying import Shopping
-
-    shopping = Shopping(run_.import_batch_id, run_.run_id, partial(check_lease, run_))
-    for name in settings.rules()["waterfall"]:
-        if settings.access(settings.operations()[name].vendor) is None:
-            shopping.notes[name] = "skipped: no key is configured"
+    purchase = Purchase(run_.import_batch_id, run_.run_id, partial(check_lease, run_))
+    for name in settings.rules().waterfall:
+        if registry.access(settings.rules().operations[name].vendor) is None:
+            purchase.notes[name] = "skipped: no key is configured"
             continue
         work_ahead(run_, run)
         for page in _pages(run_.import_batch_id, name):
-            shopping.buy(name, page)
-            if shopping.is_waiting(name):
+            purchase.buy(name, page)
+            if purchase.is_waiting(name):
                 break
-        _refresh_later(shopping, name)
-    return {"vendors": shopping.notes} if shopping.notes else {}
+        _refresh_later(purchase, name)
+    return {"vendors": purchase.notes} if purchase.notes else {}
 
 
-def _refresh_later(shopping: "Shopping", operation: str) -> None:
-    """Come back when the oldest answer about the batch's companies has aged: executives change."""
+def _refresh_later(purchase: Purchase, operation: str) -> None:
+    """Have the batch run again when the oldest answer about the batch's companies has aged: executives change."""
     with transaction() as connection, connection.cursor() as cursor:
-        cursor.execute(_ANSWERS_AGE, (shopping.import_batch_id, operation))
+        cursor.execute(_ANSWERS_AGE, (purchase.import_batch_id, operation))
         row = cursor.fetchone()
     if row and row[0]:
         message = "answers grow old; who has left and who has come is asked again"
-        shopping.come_back(operation, "refresh", row[0], message, timedelta(seconds=max(row[1], 0)))
+        purchase.schedule_retry(operation, "refresh", row[0], message, timedelta(seconds=max(row[1], 0)))
 
 
 def _pages(import_batch_id: str, operation: str) -> Iterator[list[Input]]:
@@ -146,15 +154,15 @@ def to_ask(operation: str) -> str:
 def to_ask_parameters(
     import_batch_id: str, operation: str, after: str = "", limit: int | None = None
 ) -> dict[str, Any]:
-    """What ``to_ask`` needs: only keys behind ``after``, at most ``limit`` of them."""
-    days = settings.operations()[operation].fresh_days
+    """What ``to_ask`` needs: only keys behind ``after``, at most ``limit`` of them (None: all)."""
+    days = settings.rules().operations[operation].fresh_days
     return {"batch": import_batch_id, "fresh_days": days, "after": after, "limit": limit}
 
 
 def _confidence_of_sources() -> dict[str, float]:
     return {
         settings.source_name(name, environment): operation.confidence
-        for name, operation in settings.operations().items()
+        for name, operation in settings.rules().operations.items()
         for environment in ("real", "sandbox")
     }
 

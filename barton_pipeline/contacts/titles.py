@@ -9,11 +9,15 @@ import unicodedata
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Literal, get_args
 
-from barton_pipeline.config import load_yaml
+from barton_pipeline.config import Check, Share, Text, load
+from barton_pipeline.errors import InputError
 
 Slot = Literal["CEO", "CFO", "HR"]
+Scope = Literal["title", "clause", "onward", "part"]
+Place = Literal["anywhere", "part", "post"]
+FILE = Path(__file__).with_name("titles.yaml")
 
 # Longer texts are not titles; only their start is read.
 MAXIMUM_LENGTH = 300
@@ -40,10 +44,83 @@ class TitleMatch:
     rule: str
 
 
+Patterns = Annotated[list[Text], Check("a list of patterns", bool)]
+
+
+@dataclass(frozen=True)
+class VetoEntry:
+    """What says that a post is not held; ``scope`` is how much of the title goes with it."""
+
+    name: Text
+    scope: Scope
+    patterns: Patterns
+
+
+@dataclass(frozen=True)
+class NotThePostEntry:
+    """Words that look like a post and are another one."""
+
+    name: Text
+    patterns: Patterns
+
+
+@dataclass(frozen=True)
+class SlotEntry:
+    """A post that qualifies for a slot, with ``confidence``."""
+
+    name: Text
+    confidence: Share
+    patterns: Patterns
+
+
+@dataclass(frozen=True)
+class Factors:
+    """By what a candidate for each slot is multiplied."""
+
+    CEO: Share
+    CFO: Share
+    HR: Share
+
+
+@dataclass(frozen=True)
+class DamperEntry:
+    """What lowers a candidate, when found at this place."""
+
+    name: Text
+    where: Place
+    factors: Factors
+    patterns: Patterns
+
+
+@dataclass(frozen=True)
+class SlotEntries:
+    """The posts of each slot; of equally good candidates the slot listed first wins."""
+
+    CEO: list[SlotEntry]
+    CFO: list[SlotEntry]
+    HR: list[SlotEntry]
+
+
+@dataclass(frozen=True)
+class TitleRules:
+    """``titles.yaml``, which explains its parts. All patterns are regular expressions."""
+
+    minimum_confidence: Share
+    spellings: dict[str, str]
+    words: dict[Text, Patterns]
+    articles: Patterns
+    employer_after: Patterns
+    terms: dict[Text, Patterns]
+    vetoes: list[VetoEntry]
+    not_the_post: list[NotThePostEntry]
+    slots: SlotEntries
+    dampers: list[DamperEntry]
+
+
 @dataclass(frozen=True)
 class _Veto:
     name: str
-    scope: str
+    scope: Scope
     pattern: re.Pattern[str]
 
 
@@ -58,13 +135,15 @@ class _SlotRule:
 @dataclass(frozen=True)
 class _Damper:
     name: str
-    where: str
-    factors: dict[str, float]
+    where: Place
+    factors: Factors
     pattern: re.Pattern[str]
 
 
 @dataclass(frozen=True)
 class _Rules:
+    """``TitleRules`` with its patterns compiled."""
+
     minimum_confidence: float
     spellings: dict[str, str]
     words: list[str]
@@ -79,37 +158,59 @@ class _Rules:
 
 @cache
 def _rules() -> _Rules:
-    loaded: dict[str, Any] = load_yaml(Path(__file__).with_name("titles.yaml"))
+    return read_rules(FILE)
+
+
+def read_rules(path: Path) -> _Rules:
+    """Read and compile a rules file. Raises InputError that names the file and the key, or the pattern that is wrong."""
+    loaded = load(path, TitleRules)
     terms = {
         "start": r"(?:^|(?<=[,|] )|(?<=\band ))",
         "end": r"(?=$| [,|]| and\b)",
-        **{name: f"(?:{'|'.join(patterns)})" for name, patterns in loaded["terms"].items()},
+        **{name: f"(?:{'|'.join(patterns)})" for name, patterns in loaded.terms.items()},
     }
 
-    def whole_words(patterns: list[str]) -> re.Pattern[str]:
+    def compile_pattern(pattern: str, key: str) -> re.Pattern[str]:
+        """Raises InputError that names the key for a wrong regular expression."""
+        try:
+            return re.compile(pattern)
+        except re.error as error:
+            raise InputError(
+                f"{path.name}: {key} holds a wrong regular expression ({error}): {pattern[:200]}"
+            ) from error
+
+    def compile_words(patterns: list[str], key: str) -> re.Pattern[str]:
+        """Any of the patterns as whole words, with the terms they use filled in. Raises InputError as compile_pattern does."""
         text = "|".join(patterns)
         for name, pattern in terms.items():
             text = text.replace(f"{{{name}}}", pattern)
-        return re.compile(rf"\b(?:{text})(?!\w)")
+        if left := re.search(r"\{[a-z_]+\}", text):
+            raise InputError(f"{path.name}: {key} uses {left[0]}, which is not in terms.")
+        return compile_pattern(rf"\b(?:{text})(?!\w)", key)
 
-    words = list(loaded["words"].items())
+    words = "|".join("(" + "|".join(read_as) + ")" for read_as in loaded.words.values())
     return _Rules(
-        minimum_confidence=loaded["minimum_confidence"],
-        spellings=loaded["spellings"],
-        words=[word for word, _ in words],
-        word=re.compile(rf"\b(?:{'|'.join('(' + '|'.join(read_as) + ')' for _, read_as in words)})\b"),
-        articles=re.compile(rf"\b(?:{'|'.join(loaded['articles'])})\b ?"),
-        employer=re.compile(rf" (?:{'|'.join(loaded['employer_after'])}) [^,|]*"),
-        vetoes=[_Veto(rule["name"], rule["scope"], whole_words(rule["patterns"])) for rule in loaded["vetoes"]],
-        not_the_post=[(rule["name"], whole_words(rule["patterns"])) for rule in loaded["not_the_post"]],
+        minimum_confidence=loaded.minimum_confidence,
+        spellings=loaded.spellings,
+        words=list(loaded.words),
+        word=compile_pattern(rf"\b(?:{words})\b", "words"),
+        articles=compile_pattern(rf"\b(?:{'|'.join(loaded.articles)})\b ?", "articles"),
+        employer=compile_pattern(rf" (?:{'|'.join(loaded.employer_after)}) [^,|]*", "employer_after"),
+        vetoes=[
+            _Veto(entry.name, entry.scope, compile_words(entry.patterns, f"vetoes ({entry.name})"))
+            for entry in loaded.vetoes
+        ],
+        not_the_post=[
+            (entry.name, compile_words(entry.patterns, f"not_the_post ({entry.name})")) for entry in loaded.not_the_post
+        ],
         slots=[
-            _SlotRule(slot, rule["name"], rule["confidence"], whole_words(rule["patterns"]))
-            for slot, rules in loaded["slots"].items()
-            for rule in rules
+            _SlotRule(slot, entry.name, entry.confidence, compile_words(entry.patterns, f"slots.{slot} ({entry.name})"))
+            for slot in get_args(Slot)
+            for entry in getattr(loaded.slots, slot)
         ],
         dampers=[
-            _Damper(rule["name"], rule["where"], rule["factors"], whole_words(rule["patterns"]))
-            for rule in loaded["dampers"]
+            _Damper(entry.name, entry.where, entry.factors, compile_words(entry.patterns, f"dampers ({entry.name})"))
+            for entry in loaded.dampers
         ],
     )
 
@@ -120,43 +221,46 @@ def minimum_confidence() -> float:
 
 
 def classify(title: str | None) -> TitleMatch:
-    """The single best slot of a title. Deterministic; never raises; case, accents and punctuation do not matter."""
+    """The single best slot of a title; of None and of what is no title, no slot.
+
+    Deterministic; never raises; case, accents and punctuation do not matter.
+    """
     rules = _rules()
-    text = _read(title or "", rules)
+    text = _fold(title or "", rules)
     if not text:
         return TitleMatch(None, 0.0, "no title")
-    text, taken_out = _without_what_is_not_held(text, rules)
-    best = max(_candidates(text, rules), key=lambda match: match.confidence, default=None)
+    text, taken_out = _remove_what_is_not_held(text, rules)
+    best = max(_find_candidates(text, rules), key=lambda match: match.confidence, default=None)
     if best is not None:
         return best
     return TitleMatch(None, 0.0, f"not held: {', '.join(taken_out)}" if taken_out else "no rule fits")
 
 
-def _read(title: str, rules: _Rules) -> str:
+def _fold(title: str, rules: _Rules) -> str:
     """The title as plain words in one language, parts separated by ``,`` and clauses by ``|``."""
     text = unicodedata.normalize("NFKC", html.unescape(title[:MAXIMUM_LENGTH])).casefold().translate(_LETTERS)
     text = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
     text = _GENDERS.sub("", " ".join(text.split()))
     text = _POSSESSIVE.sub("", _DOTS.sub("", text)).replace("@", " at ")
     text = _AND.sub(" and ", _WEAK.sub(" , ", _STRONG.sub(" | ", text)))
-    text = _SEPARATORS.sub(_one_separator, _OTHER.sub(" ", text)).strip(" ,|")
+    text = _SEPARATORS.sub(_unify_separator, _OTHER.sub(" ", text)).strip(" ,|")
     for written, read_as in rules.spellings.items():
         text = text.replace(written, read_as)
     text = rules.word.sub(lambda match: rules.words[(match.lastindex or 1) - 1], text)
     return rules.employer.sub("", rules.articles.sub("", " ".join(text.split())))
 
 
-def _one_separator(match: re.Match[str]) -> str:
+def _unify_separator(match: re.Match[str]) -> str:
     return " | " if "|" in match.group() else " , "
 
 
-def _without_what_is_not_held(text: str, rules: _Rules) -> tuple[str, list[str]]:
+def _remove_what_is_not_held(text: str, rules: _Rules) -> tuple[str, list[str]]:
     """What the person holds today, and the names of the rules that took something out."""
     taken_out = []
     for veto in rules.vetoes:
         while match := veto.pattern.search(text):
             taken_out.append(veto.name)
-            start, end = _extent(text, match, veto.scope)
+            start, end = _find_extent(text, match, veto.scope)
             text = f"{text[:start]}{text[end:]}".strip(" ,|")
     for name, pattern in rules.not_the_post:
         text, count = pattern.subn("-", text)
@@ -164,7 +268,7 @@ def _without_what_is_not_held(text: str, rules: _Rules) -> tuple[str, list[str]]
     return text, list(dict.fromkeys(taken_out))
 
 
-def _extent(text: str, match: re.Match[str], scope: str) -> tuple[int, int]:
+def _find_extent(text: str, match: re.Match[str], scope: Scope) -> tuple[int, int]:
     """Where the vetoed stretch of ``text`` begins and ends."""
     if scope == "title":
         return 0, len(text)
@@ -180,29 +284,29 @@ def _extent(text: str, match: re.Match[str], scope: str) -> tuple[int, int]:
     return part, min(ends, default=clause_end)
 
 
-def _candidates(text: str, rules: _Rules) -> list[TitleMatch]:
+def _find_candidates(text: str, rules: _Rules) -> list[TitleMatch]:
     """Every slot rule that fits, lowered where the title says so; in the order of the rules."""
     found = []
     for rule in rules.slots:
         for match in rule.pattern.finditer(text):
             confidence, names = rule.confidence, [rule.name]
             for damper in rules.dampers:
-                if _lowers(damper, text, match):
-                    confidence *= damper.factors[rule.slot]
+                if _applies(damper, text, match):
+                    confidence *= getattr(damper.factors, rule.slot)
                     names.append(damper.name)
             found.append(TitleMatch(rule.slot, round(confidence, 3), ", ".join(names)))
     return found
 
 
-def _lowers(damper: _Damper, text: str, match: re.Match[str]) -> bool:
+def _applies(damper: _Damper, text: str, match: re.Match[str]) -> bool:
     if damper.where == "anywhere":
         return damper.pattern.search(text) is not None
     if damper.where == "part":
-        return damper.pattern.search(_part(text, match)) is not None
+        return damper.pattern.search(_find_part(text, match)) is not None
     return any(found.start() < match.end() and match.start() < found.end() for found in damper.pattern.finditer(text))
 
 
-def _part(text: str, match: re.Match[str]) -> str:
+def _find_part(text: str, match: re.Match[str]) -> str:
     """The part of ``text``, between separators, that contains the match."""
     before = max(text.rfind(separator, 0, match.start()) for separator in ",|") + 1
     ends = [end for separator in ",|" if (end := text.find(separator, match.end())) >= 0]

@@ -1,7 +1,7 @@
 """A Dagster run launcher whose run workers are started, with the code loaded, before there is a run for them.
 
 Each worker (``warm_worker``) executes exactly one run in a session of its own and exits, as with Dagster's default
-launcher; only its start-up is taken out of the time between request and result. docs/run-launcher.md says what is
+launcher; only its start-up is taken out of the time between request and result. docs/explanation/run-launcher.md says what is
 guaranteed. Works for any code location whose code server runs on this host and in this Python environment; all other
 runs are left to Dagster's default launcher, from which this one inherits.
 """

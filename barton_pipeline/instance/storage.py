@@ -40,12 +40,12 @@ def _planned_asset(event: EventLogEntry) -> dg.AssetKey | None:
 
 
 class BartonStorage(DagsterPostgresStorage):
-    """DagsterPostgresStorage whose URL comes from ``database.dagster_database_url``; takes no configuration.
+    """DagsterPostgresStorage whose URL comes from ``connection.dagster_database_url``; takes no configuration.
 
     The stock storage opens a connection per operation, which is a third of a backfill's time and a second of every run
-    (docs/benchmarks.md), and asks before every event with tags whether a table exists. This one keeps two connections open per
-    process (writing an asset event takes two at once), looks whether they are alive before each use, remembers tables it has
-    seen, and has Dagster write the materializations of a backfill's stage together.
+    (docs/reference/benchmarks.md), and asks before every event with tags whether a table exists. This one keeps two
+    connections open per process (writing an asset event takes two at once), looks whether they are alive before each use,
+    remembers tables it has seen, and has Dagster write the materializations of a backfill's stage together.
     """
 
     def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:

@@ -1,13 +1,15 @@
 """One file into the intake tables: read, mapped and COPYed in one transaction, every record accounted for.
 
-Belongs here: the transaction, the COPY stream, the register of files and of rejected rows. Not here: parsing
+Belongs here: the COPY stream, the register of files and of rejected rows. Not here: parsing
 files (readers.py), the meaning of columns (mapping.py), judging values (the stages).
 """
 
 import hashlib
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
+from collections.abc import Mapping as ReadOnlyDict
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from json.encoder import encode_basestring as _json_string
@@ -21,8 +23,8 @@ from psycopg2.extras import Json
 
 from barton_pipeline.batch_keys import check_batch_key, new_batch_key
 from barton_pipeline.errors import DatabaseError, InputError
-from barton_pipeline.intake.mapping import Mapping, check_kind, guess_kind, map_columns
-from barton_pipeline.intake.readers import RejectedRow, Table, open_file, open_table
+from barton_pipeline.intake.mapping import Mapping, check_kind, count_known_columns, guess_kind, map_columns
+from barton_pipeline.intake.readers import ReadOptions, RejectedRow, Table, open_file, open_table
 
 TABLES = {
     "companies": "intake.company_raw_intake",
@@ -38,12 +40,13 @@ DAYS_AGO = re.compile(r"-([0-9]{1,5})d")
 Progress = Callable[[int, int], None]
 
 
-@dataclass
+@dataclass(frozen=True)
 class LoadReport:
     """What became of a file. rows_read = loaded + rejected; blank records are counted apart.
 
-    ``mapping`` is ``Mapping.to_dict()``; ``rejected_sample`` holds the first rejected records (all are in
-    intake.rejected_rows); ``already_loaded`` means the same content was there and nothing was done.
+    ``mapping`` is ``Mapping.to_dict()``; ``rejected_by_reason`` counts the rejected records by reason code, and
+    ``rejected_sample`` holds the first of them (all are in intake.rejected_rows); ``already_loaded`` means that the same content
+    was there and nothing was done: then the counts are those of that time, without samples.
     """
 
     batch: str
@@ -57,12 +60,22 @@ class LoadReport:
     rejected: int = 0
     blank: int = 0
     already_loaded: bool = False
-    notes: list[str] = field(default_factory=list)
-    rejected_sample: list[RejectedRow] = field(default_factory=list)
+    rejected_by_reason: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    rejected_sample: tuple[RejectedRow, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON-ready values."""
         return {**asdict(self), "rejected_sample": [row._asdict() for row in self.rejected_sample]}
+
+
+@dataclass
+class _Count:
+    """What has been read so far."""
+
+    loaded: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    rejected_sample: list[RejectedRow] = field(default_factory=list)
 
 
 def load_file(
@@ -71,14 +84,38 @@ def load_file(
     *,
     kind: str | None = None,
     batch: str | None = None,
+    columns: ReadOnlyDict[str, str] | None = None,
+    options: ReadOptions | None = None,
+    dry_run: bool = False,
     progress: Progress | None = None,
 ) -> LoadReport:
-    """Load a CSV, TSV or XLSX export into its intake table in one transaction, which it commits.
+    """``read_file`` in one transaction, which it commits; a dry run rolls it back and reports the same."""
+    with connection:
+        report = read_file(
+            connection, path, kind=kind, batch=batch, columns=columns, options=options, progress=progress
+        )
+        if dry_run:
+            connection.rollback()
+    return report
+
+
+def read_file(
+    connection: Connection,
+    path: Path | str,
+    *,
+    kind: str | None = None,
+    batch: str | None = None,
+    columns: ReadOnlyDict[str, str] | None = None,
+    options: ReadOptions | None = None,
+    progress: Progress | None = None,
+) -> LoadReport:
+    """Load a CSV, TSV or XLSX export into its intake table, in the caller's transaction.
 
     When not given, kind (companies, people, signals, outcomes) is guessed from the header and batch made from the file
-    name. The same content under the same batch and kind again changes nothing. progress gets (bytes done,
-    bytes total).
-    Raises InputError (file, kind, batch) or DatabaseError; then nothing was loaded.
+    name. ``options`` say how to read the file. ``columns`` says for single fields which column feeds them, whatever columns.yaml
+    says (``mapping.map_columns``). The same content under the same batch and kind again changes nothing.
+    progress gets (bytes done, bytes total).
+    Raises InputError (file, kind, batch, columns) or DatabaseError; then the caller must roll back.
     """
     path = Path(path)
     if batch is not None:
@@ -88,9 +125,9 @@ def load_file(
     try:
         with open_file(path) as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            with open_table(file, path.name) as table:
-                mapping = map_columns(table.header, kind or guess_kind(table.header))
-                with connection, connection.cursor() as cursor:
+            with open_table(file, path.name, options, count_known_columns) as table:
+                mapping = map_columns(table.header, kind or guess_kind(table.header), columns)
+                with connection.cursor() as cursor:
                     return _load(cursor, table, mapping, sha256, batch, progress or _no_progress)
     except OSError as error:
         raise InputError(f"Reading {path} failed: {error.strerror or error}. Nothing was loaded.") from error
@@ -107,15 +144,28 @@ def _load(
     if earlier is not None:
         return earlier
     batch = batch or _new_batch(cursor, Path(table.name).stem)
-    report = LoadReport(batch, mapping.kind, mapping.source, table.name, sha256, mapping.to_dict())
+    constants = _constants(mapping, batch, table.name)
+    count = _Count()
 
     progress(0, table.bytes_total)
     with tempfile.SpooledTemporaryFile(max_size=1_000_000) as rejected:
-        stream = _CopyStream(_intake_lines(table, mapping, report, rejected), table, progress)
-        fields = [*mapping.columns, *_constants(mapping, report), "source_row", "raw"]
-        _copy(cursor, TABLES[mapping.kind], fields, stream)
-        report.rows_read = report.loaded + report.rejected
-        report.blank, report.notes = table.blank, table.notes
+        stream = _CopyStream(_intake_lines(table, mapping, constants, count, rejected), table, progress)
+        _copy(cursor, TABLES[mapping.kind], [*mapping.columns, *constants, "source_row", "raw"], stream)
+        report = LoadReport(
+            batch,
+            mapping.kind,
+            mapping.source,
+            table.name,
+            sha256,
+            mapping.to_dict(),
+            rows_read=count.loaded + count.rejected.total(),
+            loaded=count.loaded,
+            rejected=count.rejected.total(),
+            blank=table.blank,
+            rejected_by_reason=dict(sorted(count.rejected.items())),
+            notes=tuple(table.notes),
+            rejected_sample=tuple(count.rejected_sample),
+        )
         cursor.execute(
             """INSERT INTO intake.loaded_files (import_batch_id, kind, file_name, sha256, source, rows_read,
                    rows_loaded, rows_rejected, rows_blank, column_mapping)
@@ -137,18 +187,16 @@ def _load(
 def _loaded_before(cursor: Cursor, kind: str, sha256: str, batch: str | None) -> LoadReport | None:
     cursor.execute(
         """SELECT import_batch_id, kind, source, file_name, sha256, column_mapping, rows_read, rows_loaded,
-                  rows_rejected, rows_blank
-           FROM intake.loaded_files
+                  rows_rejected, rows_blank, true,
+                  (SELECT coalesce(jsonb_object_agg(reason, n), '{}')
+                   FROM (SELECT reason, count(*) AS n FROM intake.rejected_rows WHERE file_id = f.id GROUP BY 1) AS r)
+           FROM intake.loaded_files f
            WHERE kind = %s AND sha256 = %s AND import_batch_id = coalesce(%s, import_batch_id)
            ORDER BY id DESC LIMIT 1""",
         [kind, sha256, batch],
     )
     row = cursor.fetchone()
-    if row is None:
-        return None
-    report = LoadReport(*row)
-    report.already_loaded = True
-    return report
+    return LoadReport(*row) if row else None
 
 
 class _BatchesInUse:
@@ -171,30 +219,32 @@ def _new_batch(cursor: Cursor, stem: str) -> str:
     return new_batch_key(stem, date.today(), _BatchesInUse(cursor))
 
 
-def _constants(mapping: Mapping, report: LoadReport) -> dict[str, str]:
+def _constants(mapping: Mapping, batch: str, file: str) -> dict[str, str]:
     """Columns with one value for the whole file; a source_system column of the file goes before ours."""
-    constants = {"import_batch_id": report.batch, "source_file": _text(report.file)}
+    constants = {"import_batch_id": batch, "source_file": _text(file)}
     return constants if "source_system" in mapping.columns else {**constants, "source_system": mapping.source}
 
 
-def _intake_lines(table: Table, mapping: Mapping, report: LoadReport, rejected: Any) -> Iterator[bytes]:
-    """COPY lines of the rows; rejected records are counted in report and written to rejected."""
+def _intake_lines(
+    table: Table, mapping: Mapping, constants: dict[str, str], count: _Count, rejected: Any
+) -> Iterator[bytes]:
+    """COPY lines of the rows, which are counted; rejected records are written to ``rejected``."""
     # a template filled with JSON strings is thrice as fast as encoding a dict per row
     raw_of = "{" + ", ".join(f"{_json_string(name)}: ".replace("%", "%%") + "%s" for name in table.header) + "}"
     now = datetime.now(UTC)
     firsts = [indexes[0] for indexes in mapping.columns.values()]
     others = [(cell, indexes[1:]) for cell, indexes in enumerate(mapping.columns.values()) if indexes[1:]]
     occurred_at = list(mapping.columns).index("occurred_at") if "occurred_at" in mapping.columns else None
-    constants = "\t".join(map(_escape, _constants(mapping, report).values()))
+    same_for_all = "\t".join(map(_escape, constants.values()))
     for record in table.rows():
         if isinstance(record, RejectedRow):
-            report.rejected += 1
-            if report.rejected <= REJECTED_SAMPLE:
-                report.rejected_sample.append(record)
+            count.rejected[record.reason] += 1
+            if len(count.rejected_sample) < REJECTED_SAMPLE:
+                count.rejected_sample.append(record)
             details = "\t".join([record.reason, _escape(record.details), _escape(record.raw)])
             rejected.write(f"{record.line_number}\t{details}\n".encode("utf-8", "replace"))
             continue
-        number, values = record
+        number, values, _ = record
         cells = [values[first].strip() for first in firsts]
         for cell, indexes in others:
             cells[cell] = cells[cell] or next((text for i in indexes if (text := values[i].strip())), "")
@@ -205,8 +255,8 @@ def _intake_lines(table: Table, mapping: Mapping, report: LoadReport, rejected: 
             cells = [_escape(cell) for cell in cells]
         raw = (raw_of % tuple(map(_json_string, values))).replace("\\", "\\\\")
         row = "\t".join([cell or "\\N" for cell in cells])
-        yield f"{row}\t{constants}\t{number}\t{raw}\n".encode("utf-8", "replace")
-        report.loaded += 1
+        yield f"{row}\t{same_for_all}\t{number}\t{raw}\n".encode("utf-8", "replace")
+        count.loaded += 1
 
 
 def _moment(text: str, now: datetime) -> str:

@@ -4,15 +4,105 @@ Belongs here: matching of names, recognising the source and the kind of file. No
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping as ReadOnlyDict
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from barton_pipeline.config import load_yaml
+from barton_pipeline.config import Check, Text, load
 from barton_pipeline.errors import InputError
 
 KINDS = ("companies", "people", "signals", "outcomes")
+# What a file of each kind must have, in words, and the fields of which one is enough.
+_NEEDED: dict[str, dict[str, tuple[str, ...]]] = {
+    "companies": {"a company name": ("company",)},
+    "people": {
+        "a person's name or e-mail address": ("full_name", "first_name", "last_name", "email"),
+        "the person's company (its name or website)": ("company", "website"),
+    },
+    "signals": {
+        "the signal's type": ("signal_type",),
+        "the company (its name, website or Barton ID)": ("company", "website", "company_unique_id"),
+    },
+    "outcomes": {
+        "the outcome's type": ("outcome_type",),
+        "the company (its name, website or Barton ID)": ("company", "website", "company_unique_id"),
+    },
+}
+# A file with one of these columns is about people.
+_PERSON_FIELDS = ("first_name", "last_name", "full_name", "title")
+
+Names = Annotated[tuple[Text, ...], Check("a list of column names", bool)]
+
+
+@dataclass(frozen=True)
+class Field:
+    """The column names of a field: all of ``names`` feed it, the first one of ``fallback`` only if there is none of them."""
+
+    names: Names
+    fallback: tuple[Text, ...] = ()
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """The fields of each kind of file, by the column of its intake table that they fill."""
+
+    companies: dict[Text, Field]
+    people: dict[Text, Field]
+    signals: dict[Text, Field]
+    outcomes: dict[Text, Field]
+
+    def __post_init__(self) -> None:
+        for kind in KINDS:
+            needed = [name for names in _NEEDED[kind].values() for name in names]
+            for name in (*needed, *(_PERSON_FIELDS if kind == "people" else ())):
+                if name not in getattr(self, kind):
+                    raise ValueError(f"{kind}.{name} is missing")
+
+    def fields(self, kind: str) -> dict[str, Field]:
+        """The fields of one of KINDS."""
+        found: dict[str, Field] = getattr(self, kind)
+        return found
+
+
+@dataclass(frozen=True)
+class KindColumns:
+    """Column names that mean something else in a source's files, by kind and field."""
+
+    companies: dict[Text, Names] = field(default_factory=dict)
+    people: dict[Text, Names] = field(default_factory=dict)
+    signals: dict[Text, Names] = field(default_factory=dict)
+    outcomes: dict[Text, Names] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Source:
+    """How files of a source are recognised: all names of one of the sets in ``signature`` are present."""
+
+    signature: Annotated[tuple[Names, ...], Check("a list of lists of column names", bool)]
+    columns: KindColumns = KindColumns()
+
+
+@dataclass(frozen=True)
+class Columns:
+    """``columns.yaml``, which explains its parts."""
+
+    kinds: Kinds
+    sources: dict[Text, Source]
+
+    def __post_init__(self) -> None:
+        for name, source in self.sources.items():
+            for kind in KINDS:
+                for key in getattr(source.columns, kind):
+                    if key not in self.kinds.fields(kind):
+                        raise ValueError(f"sources.{name}.columns.{kind}.{key} is not a field of kinds.{kind}")
+
+
+@cache
+def columns() -> Columns:
+    """What column names mean, read once per process."""
+    return load(Path(__file__).with_name("columns.yaml"), Columns)
 
 
 @dataclass(frozen=True)
@@ -30,6 +120,7 @@ class Mapping:
 
     @property
     def unused(self) -> list[str]:
+        """Header names that no field uses."""
         used = {index for indexes in self.columns.values() for index in indexes}
         return [name for index, name in enumerate(self.header) if index not in used]
 
@@ -42,17 +133,13 @@ class Mapping:
 def guess_kind(header: Sequence[str]) -> str:
     """companies, unless a signal or outcome type column says signals or outcomes, or a person's name or title says people."""
     present = set(_keys(header))
-    fields = _configuration()["kinds"]
+    kinds = columns().kinds
     for kind, column in (("signals", "signal_type"), ("outcomes", "outcome_type")):
-        if present & set(map(name_key, fields[kind][column]["names"])):
+        if present & set(map(name_key, kinds.fields(kind)[column].names)):
             return kind
-    person = {
-        name_key(name)
-        for field in ("first_name", "last_name", "full_name", "title")
-        for name in fields["people"][field]["names"]
-    }
-    company = set(map(name_key, fields["people"]["company"]["names"]))
-    email = set(map(name_key, fields["people"]["email"]["names"]))
+    person = {name_key(name) for field_name in _PERSON_FIELDS for name in kinds.people[field_name].names}
+    company = set(map(name_key, kinds.people["company"].names))
+    email = set(map(name_key, kinds.people["email"].names))
     if present & person or ("name" in present and present & company and present & email):
         return "people"
     return "companies"
@@ -61,36 +148,73 @@ def guess_kind(header: Sequence[str]) -> str:
 def recognise_source(header: Sequence[str]) -> str:
     """apollo, hubspot, sales_navigator, linkedin, clay, hunter, or plain."""
     present = set(_keys(header))
-    for source, entry in _configuration()["sources"].items():
-        if any(present.issuperset(map(name_key, names)) for names in entry["signature"]):
-            return str(source)
+    for name, source in columns().sources.items():
+        if any(present.issuperset(map(name_key, names)) for names in source.signature):
+            return name
     return "plain"
 
 
-def map_columns(header: Sequence[str], kind: str) -> Mapping:
-    """Give each field of kind its columns. Raises InputError when one that kind needs is missing."""
+def map_columns(header: Sequence[str], kind: str, given: ReadOnlyDict[str, str] | None = None) -> Mapping:
+    """Give each field of kind its columns.
+
+    ``given`` names the column of single fields, as the header has it; such a field takes that column only, or none when the name
+    is empty, and no other field gets the column. Raises InputError when a column that kind needs is missing, and for a field or
+    column in ``given`` that there is not.
+    """
     check_kind(kind)
     source = recognise_source(header)
+    chosen = _chosen(header, kind, given or {})
     by_key: dict[str, list[int]] = {}
     for index, key in enumerate(_keys(header)):
-        by_key.setdefault(key, []).append(index)
+        if index not in chosen.values():
+            by_key.setdefault(key, []).append(index)
     by_key.pop("", None)
 
-    special = _configuration()["sources"].get(source, {}).get("columns", {}).get(kind, {})
-    fields = _configuration()["kinds"][kind]
-    columns: dict[str, tuple[int, ...]] = {}
-    for field in special:
-        _claim(columns, field, special[field], by_key)
-    for field, entry in fields.items():
-        _claim(columns, field, entry["names"], by_key)
-    for field, entry in fields.items():
-        if field not in columns:
-            found = [name for name in entry.get("fallback", []) if name_key(name) in by_key]
-            _claim(columns, field, found[:1], by_key)
+    known = columns()
+    special: dict[str, Names] = getattr(known.sources[source].columns, kind) if source in known.sources else {}
+    fields = known.kinds.fields(kind)
+    claimed: dict[str, tuple[int, ...]] = {}
+    for name, names in special.items():
+        if name not in chosen:
+            _claim(claimed, name, names, by_key)
+    for name, entry in fields.items():
+        if name not in chosen:
+            _claim(claimed, name, entry.names, by_key)
+    for name, entry in fields.items():
+        if name not in claimed and name not in chosen:
+            found = [fallback for fallback in entry.fallback if name_key(fallback) in by_key]
+            _claim(claimed, name, found[:1], by_key)
 
-    mapping = Mapping(kind, source, tuple(header), {field: columns[field] for field in fields if field in columns})
+    claimed |= {name: (index,) for name, index in chosen.items() if index is not None}
+    mapping = Mapping(kind, source, tuple(header), {name: claimed[name] for name in fields if name in claimed})
     _require(mapping)
     return mapping
+
+
+def _chosen(header: Sequence[str], kind: str, given: ReadOnlyDict[str, str]) -> dict[str, int | None]:
+    """The index of the column that each field was given, None for no column."""
+    chosen: dict[str, int | None] = {}
+    for name, column in given.items():
+        if name not in columns().kinds.fields(kind):
+            raise InputError(f"{name!r} is not a field of {kind}; they are: {', '.join(columns().kinds.fields(kind))}.")
+        index = _find_column(header, column) if column else None
+        if index is not None and index in chosen.values():
+            raise InputError(f"Column {header[index]!r} is given to two fields; a column feeds one.")
+        chosen[name] = index
+    return chosen
+
+
+def _find_column(header: Sequence[str], name: str) -> int:
+    """The column so named, exactly or else without case, spaces and punctuation. Raises InputError unless it is one."""
+    if name in header:
+        return header.index(name)
+    found = [index for index, other in enumerate(header) if name_key(other) == name_key(name)]
+    if len(found) != 1:
+        seen = ", ".join(repr(other[:60]) for other in header[:60])
+        raise InputError(
+            f"The file has {'several columns' if found else 'no column'} {name!r}. Its columns are {seen}."
+        )
+    return found[0]
 
 
 def check_kind(kind: str) -> str:
@@ -114,32 +238,22 @@ def _keys(header: Sequence[str]) -> Iterator[str]:
         yield name_key(base if repeated else name)
 
 
-def _claim(columns: dict[str, tuple[int, ...]], field: str, names: Sequence[str], by_key: dict[str, list[int]]) -> None:
+def _claim(
+    claimed: dict[str, tuple[int, ...]], field_name: str, names: Sequence[str], by_key: dict[str, list[int]]
+) -> None:
+    """Give the field the columns that have one of the names and are nobody's yet."""
     indexes = [index for name in names for index in by_key.pop(name_key(name), [])]
     if indexes:
-        columns[field] = columns.get(field, ()) + tuple(indexes)
+        claimed[field_name] = claimed.get(field_name, ()) + tuple(indexes)
 
 
 def _require(mapping: Mapping) -> None:
     has = mapping.columns.keys()
-    if mapping.kind == "companies":
-        needed = {"a company name": ["company"]}
-    elif mapping.kind == "people":
-        needed = {
-            "a person's name or e-mail address": ["full_name", "first_name", "last_name", "email"],
-            "the person's company (its name or website)": ["company", "website"],
-        }
-    else:
-        what = "signal" if mapping.kind == "signals" else "outcome"
-        needed = {
-            f"the {what}'s type": [f"{what}_type"],
-            "the company (its name, website or Barton ID)": ["company", "website", "company_unique_id"],
-        }
-    for what, fields in needed.items():
+    for what, fields in _NEEDED[mapping.kind].items():
         if has & set(fields):
             continue
-        entries = [_configuration()["kinds"][mapping.kind][field] for field in fields]
-        accepted = [name for entry in entries for name in [*entry["names"], *entry.get("fallback", [])]]
+        entries = [columns().kinds.fields(mapping.kind)[name] for name in fields]
+        accepted = [name for entry in entries for name in [*entry.names, *entry.fallback]]
         seen = ", ".join(repr(name[:60]) for name in mapping.header[:60])
         raise InputError(
             f"No column for {what}, which a file of {mapping.kind} needs. Its columns are {seen}. "
@@ -147,6 +261,12 @@ def _require(mapping: Mapping) -> None:
         )
 
 
+def count_known_columns(header: Sequence[str]) -> int:
+    """How many columns of a possible header have a name that some kind of file knows: tells a header from what stands above it."""
+    return sum(key in _known_names() for key in _keys(header))
+
+
 @cache
-def _configuration() -> dict[str, Any]:
-    return load_yaml(Path(__file__).with_name("columns.yaml"))
+def _known_names() -> frozenset[str]:
+    fields = (field for kind in KINDS for field in columns().kinds.fields(kind).values())
+    return frozenset(name_key(name) for field in fields for name in field.names)

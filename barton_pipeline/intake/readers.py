@@ -9,28 +9,34 @@ import codecs
 import contextlib
 import csv
 import io
+import itertools
 import re
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
-from datetime import date, datetime, time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from barton_pipeline.errors import InputError
-from barton_pipeline.intake.encodings import CODE_PAGES, detect_encoding
+from barton_pipeline.intake.encodings import CODE_PAGES, check_encoding, detect_encoding
+from barton_pipeline.intake.workbooks import NUL_REPLACEMENT, Workbook, is_encrypted
 
 DELIMITERS = ",;\t|"
 SAMPLE_BYTES = 65_536
 SAMPLE_LINES = 30
 # A quoted value longer than this is a quote that was never closed; it bounds what is held in memory.
 MAX_RECORD_CHARACTERS = 8_000_000
+# What is kept of a line that is too long to be a record.
+RAW_OF_TOO_LONG = 1_000
 # The separator of a file with one column: no text file contains it.
 NO_DELIMITER = "\x1f"
-NUL_REPLACEMENT = "\ufffd"
+# A heading above the header, such as a row of merged cells, stands in one of the first rows.
+HEADER_WITHIN = 10
+OLE = b"\xd0\xcf\x11\xe0"
 
 _NOT_TEXT = {
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls); save it as XLSX or CSV",
+    OLE: "an old Excel workbook (.xls); save it as XLSX or CSV",
     b"\x1f\x8b": "compressed (gzip); unpack it first",
     b"%PDF": "a PDF document; export the table as CSV or XLSX",
     b"\x89PNG": "an image; export the table as CSV or XLSX",
@@ -39,15 +45,29 @@ _NOT_TEXT = {
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
 
 
+@dataclass(frozen=True)
+class ReadOptions:
+    """What the operator knows better than the reader can find out; None: find out.
+
+    ``header_row`` is the line (or sheet row) of the header, counted from 1. ``sheet`` is a worksheet's name.
+    """
+
+    encoding: str | None = None
+    delimiter: str | None = None
+    sheet: str | None = None
+    header_row: int | None = None
+
+
 class Row(NamedTuple):
-    """One record: the number of its first physical line (or sheet row), and one text per header column."""
+    """One record: the number of its first physical line (or sheet row), one text per header column, and how the file wrote it."""
 
     line_number: int
     values: list[str]
+    raw: str = ""
 
 
 class RejectedRow(NamedTuple):
-    """A record that cannot be a row: reason is too_many_values, unterminated_quote or malformed_quotes."""
+    """A record that cannot be a row: reason is too_many_values, unterminated_quote, malformed_quotes or line_too_long."""
 
     line_number: int
     reason: str
@@ -62,7 +82,15 @@ class Table:
     reading, ``bytes_done`` / ``bytes_total`` measure progress in the file.
     """
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        name: str,
+        options: ReadOptions | None = None,
+        known_columns: Callable[[Sequence[str]], int] = lambda header: 0,
+    ) -> None:
+        self._options = options or ReadOptions()
+        self._known_columns = known_columns
         self.name = name
         self.notes: list[str] = []
         self.blank = 0
@@ -71,7 +99,6 @@ class Table:
         start = file.read(SAMPLE_BYTES)
         file.seek(0)
         self._file = file
-        self._raw_record = ""  # the text of the record that _text_records gave last
         if not start:
             raise InputError(f"{name} is empty (0 bytes); nothing was loaded.")
         records: Iterator[Row | RejectedRow]
@@ -79,13 +106,16 @@ class Table:
             self.encoding = "xlsx"
             records = self._sheet_records()
         else:
-            self.encoding = _text_encoding(start, name)
-            if self.encoding in CODE_PAGES:
+            if start.startswith(OLE) and is_encrypted(start, file):
+                raise InputError(f"{name} is encrypted; remove its password in Excel and save it, or save it as CSV.")
+            named = self._options.encoding
+            self.encoding = check_encoding(named) if named else _text_encoding(start, name)
+            if self.encoding in CODE_PAGES and not named:
                 self.notes.append(
                     f"read as {self.encoding}, the likeliest encoding; if names look wrong, name another (--encoding)"
                 )
             records = self._text_records()
-        self.header = self._read_header(records)
+        self.header, records = self._read_header(records)
         self._rows = self._sized(records)
         first = next(self._rows, None)
         if first is None:
@@ -105,16 +135,46 @@ class Table:
         except OSError as error:
             raise InputError(f"Reading {self.name} failed half-way: {error.strerror or error}.") from error
 
-    def _read_header(self, records: Iterator[Row | RejectedRow]) -> list[str]:
+    def _read_header(self, records: Iterator[Row | RejectedRow]) -> tuple[list[str], Iterator[Row | RejectedRow]]:
+        """The header, and the records below it."""
+        if self._options.header_row is not None:
+            return self._named_header(records, self._options.header_row)
+        first = next(self._filled(records), None)
+        if first is None:
+            raise InputError(f"{self.name} holds only blank lines; nothing was loaded.")
+        below = list(itertools.islice(records, HEADER_WITHIN - 1))
+        lines: list[Row | RejectedRow] = [first, *below]
+        place = self._header_place(lines)
+        header = self._header_values(lines[place])
+        if place:
+            self.notes.append(f"what stands above the header in line {lines[place].line_number} was skipped")
+        return _distinct_names(header), itertools.chain(lines[place + 1 :], records)
+
+    def _named_header(
+        self, records: Iterator[Row | RejectedRow], wanted: int
+    ) -> tuple[list[str], Iterator[Row | RejectedRow]]:
         for record in records:
-            if isinstance(record, RejectedRow):
-                raise InputError(
-                    f"The header of {self.name} (line {record.line_number}) cannot be read: {record.details}."
-                )
-            if any(value.strip() for value in record.values):
-                return _distinct_names(record.values)
-            self.blank += 1
-        raise InputError(f"{self.name} holds only blank lines; nothing was loaded.")
+            if record.line_number >= wanted:
+                return _distinct_names(self._header_values(record)), records
+        raise InputError(f"{self.name} has no line {wanted} for the header.")
+
+    def _filled(self, records: Iterator[Row | RejectedRow]) -> Iterator[Row | RejectedRow]:
+        for record in records:
+            if isinstance(record, RejectedRow) or any(value.strip() for value in record.values):
+                yield record
+            else:
+                self.blank += 1
+
+    def _header_place(self, lines: list[Row | RejectedRow]) -> int:
+        """The first line, unless a later one names at least two columns more that are known, and more than half as many again."""
+        known = [self._known_columns(_distinct_names(line.values)) if isinstance(line, Row) else 0 for line in lines]
+        best = max(range(len(lines)), key=lambda place: (known[place], -place))
+        return best if known[best] >= known[0] + 2 and known[best] > 1.5 * known[0] else 0
+
+    def _header_values(self, record: Row | RejectedRow) -> list[str]:
+        if isinstance(record, RejectedRow):
+            raise InputError(f"The header of {self.name} (line {record.line_number}) cannot be read: {record.details}.")
+        return record.values
 
     def _sized(self, records: Iterator[Row | RejectedRow]) -> Iterator[Row | RejectedRow]:
         """Rows with one value per column: short ones padded, long ones cut if only blanks are lost."""
@@ -136,7 +196,7 @@ class Table:
                         record.line_number,
                         "too_many_values",
                         f"{len(values)} values for {width} columns; too many: {', '.join(extra)[:200]}",
-                        _csv_line(values) if self.encoding == "xlsx" else self._raw_record,
+                        record.raw or _csv_line(values),
                     )
                     continue
                 del values[width:]
@@ -147,17 +207,31 @@ class Table:
             self._file,
             encoding=self.encoding,
             errors=_decoding_errors(self.encoding),
-            newline="",  # line breaks inside quotes stay as they are
+            newline=self._line_end(),
         )
         try:
-            lines = _Lines(text)
+            lines = _Lines(_physical_lines(text))
             self._skip_preamble(lines)
             sample = lines.peek(SAMPLE_LINES)
-            delimiter = self._declared_delimiter(lines, sample) or _detect_delimiter(line for _, line in sample)
+            declared = self._declared_delimiter(lines, sample)
+            delimiter = (
+                self._options.delimiter
+                or declared
+                or _detect_delimiter(line for number, line in sample if number >= (self._options.header_row or 1))
+            )
             yield from self._records(lines, delimiter)
         finally:
             with contextlib.suppress(ValueError):  # the caller may have closed the file, and owns it
                 text.detach()
+
+    def _line_end(self) -> str:
+        """Where lines end: at line feeds if there are any, because a lone carriage return is then part of a value.
+
+        Line breaks are kept as they are, for those inside quotes.
+        """
+        start = self._file.read(SAMPLE_BYTES)
+        self._file.seek(0)
+        return "\n" if b"\n" in start else ""
 
     def _skip_preamble(self, lines: "_Lines") -> None:
         """LinkedIn writes "Notes:", a paragraph and a blank line before the header of Connections.csv."""
@@ -184,15 +258,17 @@ class Table:
         wrapped = False
         for number, line in lines:
             record: Row | RejectedRow
-            if '"' in line:
+            if isinstance(line, _TooLong):
+                details = f"the line has more than {MAX_RECORD_CHARACTERS:,} characters; is it no table, or are its line ends lost?"
+                record = RejectedRow(number, "line_too_long", details, str(line))
+            elif '"' in line:
                 record = self._quoted_record(lines, number, line, delimiter, width, wrapped)
             else:
-                self._raw_record = line
-                record = Row(number, line.rstrip("\r\n").split(delimiter))
+                record = Row(number, line.rstrip("\r\n").replace("\r", " ").split(delimiter), line)
             if width is None and isinstance(record, Row) and any(value.strip() for value in record.values):
                 inner = _unwrapped(record.values, delimiter)
                 if inner is not None:
-                    wrapped, record = True, Row(number, inner)
+                    wrapped, record = True, Row(number, inner, record.raw)
                 width = len(record.values)
             yield record
 
@@ -209,7 +285,7 @@ class Table:
             for numbered in lines:
                 taken.append(numbered)
                 size += len(numbered[1])
-                if size > MAX_RECORD_CHARACTERS:
+                if size > MAX_RECORD_CHARACTERS or isinstance(numbered[1], _TooLong):
                     break
                 yield numbered[1]
             ended_early = True
@@ -220,69 +296,51 @@ class Table:
         malformed = values is None
         if values is None:
             values = _lenient_parse(line.rstrip("\r\n"), delimiter)
-        self._raw_record = "".join(text for _, text in taken)
+        raw = "".join(text for _, text in taken)
         if width is None:
-            return Row(number, values)
+            return Row(number, values, raw)
         if len(values) == 1 and width > 1:
             inner = _unwrapped(values, delimiter)
             # with two columns a lone "Foo, Inc." is a short row rather than a wrapped line
             if inner is not None and (wrapped or (len(inner) == width and width > 2)):
-                return Row(number, inner)
+                return Row(number, inner, raw)
         if len(values) != width:
             if malformed:
                 details = f"read as {len(values)} values for {width} columns; double the quotes inside values"
-                return RejectedRow(number, "malformed_quotes", details, self._raw_record)
+                return RejectedRow(number, "malformed_quotes", details, raw)
             if len(taken) > 1 and any(_looks_like_row(text, delimiter, width) for _, text in taken[1:]):
                 return _unterminated(lines, taken)
-            spaced = _parse([self._raw_record], delimiter, skipinitialspace=True)
+            spaced = _parse([raw], delimiter, skipinitialspace=True)
             if spaced is not None and len(spaced) == width:
-                return Row(number, spaced)
-        return Row(number, values)
+                return Row(number, spaced, raw)
+        return Row(number, values, raw)
 
     def _sheet_records(self) -> Iterator[Row | RejectedRow]:
-        import openpyxl  # type: ignore[import-untyped]  # heavy; only workbooks need it
-
-        try:
-            # read-only mode streams the sheet: python-calamine is faster but holds all of it
-            workbook = openpyxl.load_workbook(self._file, read_only=True, data_only=True)
-            sheets = [sheet for sheet in workbook.worksheets if sheet.sheet_state == "visible"]
-        except Exception as error:  # openpyxl raises whatever the damaged part made it trip over
-            raise self._damaged_workbook(str(error)) from error
-        if not sheets:
-            raise InputError(f"{self.name} has no visible worksheet.")
-        if len(sheets) > 1:
-            others = ", ".join(repr(sheet.title) for sheet in sheets[1:])
-            self.notes.append(f"only the first sheet {sheets[0].title!r} was read, not {others}")
-        sheet: Any = sheets[0]
-        sheet.reset_dimensions()  # some writers state a size that is too small
-        rows = sheet.iter_rows(values_only=True)
-        number = 0
-        while True:
-            try:
-                cells = next(rows, None)
-            except Exception as error:
-                raise self._damaged_workbook(f"after row {number}: {error}") from error
-            if cells is None:
-                return
-            number += 1
-            yield Row(number, [_cell_text(cell) for cell in cells] or [""])
-
-    def _damaged_workbook(self, why: str) -> InputError:
-        return InputError(f"{self.name} is not a readable XLSX workbook ({why}); save it again, or as CSV.")
+        workbook = Workbook(self._file, self.name, self._options.sheet)
+        self.notes += workbook.notes
+        for number, values in enumerate(workbook.rows(), 1):
+            yield Row(number, values)
 
 
 @contextlib.contextmanager
-def open_table(source: Path | str | BinaryIO, name: str | None = None) -> Iterator[Table]:
+def open_table(
+    source: Path | str | BinaryIO,
+    name: str | None = None,
+    options: ReadOptions | None = None,
+    known_columns: Callable[[Sequence[str]], int] = lambda header: 0,
+) -> Iterator[Table]:
     """Open an export file (a path, or a seekable binary file with its name) as a Table.
+
+    ``known_columns`` counts the columns of a possible header whose meaning is known: it tells a header from what stands above it.
 
     Raises InputError when it is missing, a directory, unreadable, empty, header-only, or not a table of text.
     """
     if not isinstance(source, Path | str):
-        yield Table(source, name or "the file")
+        yield Table(source, name or "the file", options, known_columns)
         return
     path = Path(source)
     with open_file(path) as file:
-        yield Table(file, name or path.name)
+        yield Table(file, name or path.name, options, known_columns)
 
 
 @contextlib.contextmanager
@@ -300,6 +358,21 @@ def open_file(path: Path) -> Iterator[io.BufferedReader]:
         yield file
 
 
+class _TooLong(str):
+    """The beginning of a line that is longer than any record may be."""
+
+
+def _physical_lines(text: io.TextIOWrapper) -> Iterator[str]:
+    """The lines of a text with their ends; of one that is too long only the beginning, so that memory stays bounded."""
+    while line := text.readline(MAX_RECORD_CHARACTERS):
+        if len(line) < MAX_RECORD_CHARACTERS or line.endswith(("\n", "\r")):
+            yield line
+            continue
+        while (rest := text.readline(MAX_RECORD_CHARACTERS)) and not rest.endswith(("\n", "\r")):
+            pass
+        yield _TooLong(line[:RAW_OF_TOO_LONG])
+
+
 class _Lines(Iterator[tuple[int, str]]):
     """Numbered physical lines (line ends kept, NUL made storable) that can be put back."""
 
@@ -311,7 +384,9 @@ class _Lines(Iterator[tuple[int, str]]):
         if self._returned:
             return self._returned.popleft()
         number, line = next(self._numbered)
-        return number, line.replace("\0", NUL_REPLACEMENT) if "\0" in line else line
+        if "\0" in line:
+            line = line.replace("\0", NUL_REPLACEMENT)
+        return number, line
 
     def put_back(self, lines: list[tuple[int, str]]) -> None:
         self._returned.extendleft(reversed(lines))
@@ -366,8 +441,13 @@ def _detect_delimiter(lines: Iterable[str]) -> str:
 
 
 def _sample_records(lines: list[str], delimiter: str) -> Iterator[list[str]]:
-    for values in csv.reader(lines, delimiter=delimiter):
+    for values in csv.reader(map(_without_lone_returns, lines), delimiter=delimiter):
         yield (_unwrapped(values, delimiter) or values) if len(values) == 1 else values
+
+
+def _without_lone_returns(line: str) -> str:
+    """The csv module takes a carriage return outside quotes for the end of a line that is not the end of its string."""
+    return line.replace("\r\n", "\n").replace("\r", " ")
 
 
 def _parse(lines: Iterable[str], delimiter: str, skipinitialspace: bool = False) -> list[str] | None:
@@ -404,7 +484,7 @@ def _unwrapped(values: list[str], delimiter: str) -> list[str] | None:
 
 
 def _looks_like_row(line: str, delimiter: str, width: int) -> bool:
-    return width > 1 and len(next(csv.reader([line], delimiter=delimiter), [])) == width
+    return width > 1 and len(next(csv.reader([_without_lone_returns(line)], delimiter=delimiter), [])) == width
 
 
 def _unterminated(lines: _Lines, taken: list[tuple[int, str]]) -> RejectedRow:
@@ -429,20 +509,6 @@ def _distinct_names(values: list[str]) -> list[str]:
         seen.add(name)
         names.append(name)
     return names
-
-
-def _cell_text(cell: object) -> str:
-    if cell is None:
-        return ""
-    if isinstance(cell, str):
-        return cell.replace("\0", NUL_REPLACEMENT)
-    if isinstance(cell, bool):
-        return "TRUE" if cell else "FALSE"
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
-        return str(int(cell))
-    if isinstance(cell, datetime | date | time):
-        return cell.isoformat()
-    return str(cell)
 
 
 def _csv_line(values: list[str]) -> str:

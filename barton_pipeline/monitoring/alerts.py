@@ -1,13 +1,13 @@
 """Alerts: what ``alerts.yaml`` finds wrong, since when, and the messages to be sent about it; the hourly summary.
 
-Belongs here: measuring in SQL, and the life of an alert (``marketing.alerts``). Not here: sending (``alert_channels``).
+Belongs here: measuring in SQL, and the life of an alert (``marketing.alerts``). Not here: sending (``channels``).
 A message is written in the transaction that changes the alert, so that neither is there without the other. No dagster here.
 """
 
 import contextlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -17,8 +17,9 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline.config import load_yaml
+from barton_pipeline.config import Count, Positive, Whole, load
 from barton_pipeline.monitoring import channels
+from barton_pipeline.outbound import settings as outbound_settings
 from barton_pipeline.postgres import sql
 from barton_pipeline.postgres.connection import transaction
 
@@ -56,7 +57,7 @@ _WORDS = {
     "({value:.1f} %). Look: barton errors",
     "queue_age": "the oldest of {pending} pending events waits for {value:.0f} minutes. Look: barton status, barton doctor",
     "stage_seconds": "{subject} took {value:.0f} s on average over {total_runs} execution(s) of the last hour. Look: barton status",
-    "dead_letters": "{value:.0f} event(s) of {subject} were given up. Mend the cause (barton errors), then: barton retry BATCH",
+    "dead_letters": "{value:.0f} event(s) of {subject} were given up. Fix the cause (barton errors), then run: barton retry BATCH",
     "vendor_budget": "{subject}: ${used:.2f} of ${budget:.2f} used{exhausted}. Look: barton vendors",
     "critical_errors": "{value:.0f} open critical error(s) {subject}. Look: barton errors; close with --resolve",
     "not_measured": "the rule {subject} could not be judged ({reason}). Look: barton doctor",
@@ -74,7 +75,7 @@ class Rule:
     least_executions: int
 
     def severity(self, value: float) -> str | None:
-        """The worst level that the value reaches."""
+        """The worst level that the value reaches; None when it reaches none."""
         for severity in _SEVERITIES:
             level = self.levels.get(severity)
             if level is not None and (value > level or (value == level and not self.above)):
@@ -104,23 +105,129 @@ class Change:
     since: datetime
 
 
+@dataclass(frozen=True)
+class Levels:
+    """From which value on a measurement is an alert of a severity; None: never one."""
+
+    warning: float | None = None
+    critical: float | None = None
+
+
+@dataclass(frozen=True)
+class RuleSettings:
+    """A rule as ``alerts.yaml`` has it: an alert is ``above`` a level, or counts ``from_`` it on; it is over at ``over_at``."""
+
+    over_at: float
+    above: Levels | None = None
+    from_: Levels | None = None
+    least_executions: Whole = 0
+
+    def __post_init__(self) -> None:
+        if (self.above is None) == (self.from_ is None):
+            raise ValueError("above or from must be given, and not both")
+
+
+@dataclass(frozen=True)
+class RulesSettings:
+    """The rules; what each measures is in ``alerts.yaml``."""
+
+    phase_error_rate: RuleSettings
+    queue_age: RuleSettings
+    stage_seconds: RuleSettings
+    dead_letters: RuleSettings
+    vendor_budget: RuleSettings
+    critical_errors: RuleSettings
+    not_measured: RuleSettings
+
+
+@dataclass(frozen=True)
+class RepeatHours:
+    """How long after an alert was last told it is told again, by severity."""
+
+    warning: Positive
+    critical: Positive
+
+
+@dataclass(frozen=True)
+class SummarySettings:
+    """How often the summary is sent, and whether also when there is nothing to tell."""
+
+    minutes: Count
+    when_nothing_happened: bool
+
+
+@dataclass(frozen=True)
+class AlertSettings:
+    """``alerts.yaml``, which explains its parts."""
+
+    rules: RulesSettings
+    watchdog_minutes: Count
+    statement_seconds: Count
+    repeat_hours: RepeatHours
+    characters_per_message: Count
+    summary: SummarySettings
+    delivery: channels.DeliverySettings
+
+
+@dataclass(frozen=True)
+class Alert:
+    """What fires now. ``value`` is in the unit of the rule, ``detail`` says it in words.
+
+    ``id``, ``since``, ``announced_at`` and ``checked_at`` are None for what the next full round will open.
+    ``delivered_to`` and ``pending_for`` are names of channels.
+    """
+
+    id: int | None
+    rule: str
+    subject: str
+    severity: str
+    value: float
+    detail: str
+    since: datetime | None
+    announced_at: datetime | None
+    checked_at: datetime | None
+    delivered_to: tuple[str, ...]
+    pending_for: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What happened from ``since`` until ``until``; the five last fields are how things stand now."""
+
+    since: datetime
+    until: datetime
+    batches: int
+    stage_executions: int
+    failed_executions: int
+    new_companies: int
+    slots_filled: int
+    addresses_verified: int
+    new_targets: int
+    errors: int
+    critical_errors: int
+    spent_usd: Decimal
+    pending_events: int
+    oldest_pending_minutes: Decimal
+    dead_letters: int
+    alerts_firing: int
+
+
 @cache
-def settings() -> dict[str, Any]:
-    """``alerts.yaml``."""
-    return load_yaml(Path(__file__).with_name("alerts.yaml"))
+def settings() -> AlertSettings:
+    """The settings in force, read once per process."""
+    return load(Path(__file__).with_name("alerts.yaml"), AlertSettings)
 
 
 @cache
 def rules() -> dict[str, Rule]:
-    """The rules by name. The level at which a budget is a warning is the ledger's, stated in vendors.yaml."""
-    from barton_pipeline.vendors.settings import rules as vendor_rules
-
+    """The rules by name. The level at which a budget is a warning is the ledger's, stated in outbound.yaml."""
     found = {}
-    for name, entry in settings()["rules"].items():
-        levels = dict(entry.get("above") or entry["from"])
+    for name, entry in vars(settings().rules).items():
+        given = entry.above or entry.from_
+        levels = {severity: level for severity, level in vars(given).items() if level is not None}
         if name == "vendor_budget":
-            levels["warning"] = 100 * vendor_rules()["budgets"]["warn_at"]
-        found[name] = Rule(levels, "above" in entry, entry["over_at"], entry.get("least_executions", 0))
+            levels["warning"] = float(100 * outbound_settings.rules().warn_at)
+        found[name] = Rule(levels, entry.above is not None, entry.over_at, entry.least_executions)
     return found
 
 
@@ -131,15 +238,15 @@ def watch() -> str:
     """
     with _bounded_transaction() as connection:
         # asking for the beat locks its row, due or not: one watchdog at a time, and the next finds the work of the first done
-        full = _take_beat(connection, "watchdog", settings()["watchdog_minutes"]) is not None
+        full = _take_beat(connection, "watchdog", settings().watchdog_minutes) is not None
         changes = evaluate(connection, critical_only=not full)
     try:
         with _bounded_transaction() as connection:
-            hour = _take_beat(connection, "summary", settings()["summary"]["minutes"])
+            hour = _take_beat(connection, "summary", settings().summary.minutes)
             if hour:
                 _queue_summary(connection, hour)
     finally:  # a summary that cannot be made fails the tick, not the alerts
-        sent = channels.deliver(settings()["delivery"])
+        sent = channels.deliver(settings().delivery)
     return f"{'All rules' if full else 'Critical rules'} judged: {len(changes)} change(s). {sent}"
 
 
@@ -147,13 +254,13 @@ def watch() -> str:
 def _bounded_transaction() -> Iterator[Connection]:
     """A transaction none of whose statements takes longer than ``statement_seconds``."""
     with transaction() as connection:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", (f"{settings()['statement_seconds']}s",))
+        limit = f"{settings().statement_seconds}s"
+        sql.execute(connection, "SELECT set_config('statement_timeout', %(limit)s, true)", limit=limit)
         yield connection
 
 
 def _take_beat(connection: Connection, name: str, minutes: int) -> datetime | None:
-    """The beginning of the present stretch of minutes (UTC), if nobody has taken it yet.
+    """The beginning of the present stretch of ``minutes`` (UTC); None when somebody has taken it already.
 
     A beat in the future was taken before the server's clock jumped back, and does not count.
     """
@@ -205,55 +312,44 @@ def measure(connection: Connection) -> dict[tuple[str, str], Measurement]:
     found: dict[tuple[str, str], Measurement] = {}
     for name in [*_MEASURES, "vendor_budget"]:
         try:
-            with _savepoint(connection):
-                rows = _rows(connection, name)
+            with sql.savepoint(connection):
+                rows = _measure_rule(connection, name)
         except (psycopg2.Error, ArithmeticError) as error:
             reason = (isinstance(error, psycopg2.Error) and error.diag.message_primary) or type(error).__name__
             name, rows = "not_measured", [{"subject": name, "value": 1, "reason": reason[:200]}]
         for row in rows:
-            row["subject"], row["value"] = _plain(row["subject"]), float(row["value"])
+            row["subject"], row["value"] = _without_markup(row["subject"]), float(row["value"])
             key = (name, row["subject"])
             if key not in found or found[key].value < row["value"]:
                 found[key] = Measurement(row["value"], row.get("opens", True), _WORDS[name].format(**row))
     return found
 
 
-@contextlib.contextmanager
-def _savepoint(connection: Connection) -> Iterator[None]:
-    with connection.cursor() as cursor:
-        cursor.execute("SAVEPOINT alert_rule")
-        try:
-            yield
-        except Exception:
-            cursor.execute("ROLLBACK TO SAVEPOINT alert_rule")
-            raise
-        cursor.execute("RELEASE SAVEPOINT alert_rule")
-
-
-def _rows(connection: Connection, name: str) -> list[dict[str, Any]]:
+def _measure_rule(connection: Connection, name: str) -> list[dict[str, Any]]:
     if name == "vendor_budget":
-        return _budgets(connection)
+        return _measure_budgets(connection)
     return sql.rows(connection, _MEASURES[name], least_executions=rules()[name].least_executions)
 
 
-def _plain(subject: str) -> str:
+def _without_markup(subject: str) -> str:
     """The subject without what a channel would take for markup or a mention: names of batches are anybody's."""
     return re.sub(r"[^\w .:,/+-]", "?", subject)[:100]
 
 
-def _budgets(connection: Connection) -> list[dict[str, Any]]:
+def _measure_budgets(connection: Connection) -> list[dict[str, Any]]:
     """Used percent of each budget; 100 already when too little is left for the cheapest request: it cannot get fuller."""
     from barton_pipeline.reports import spending
-    from barton_pipeline.vendors.settings import operations
+    from barton_pipeline.vendors.settings import rules as vendor_rules
 
     rows = []
-    for budget in spending.budgets(connection):
-        used, of = Decimal(budget["used_usd"]), Decimal(budget["of_usd"])
-        cheapest = min(entry.estimate(1) for entry in operations().values() if entry.vendor == budget["vendor"])
+    for budget in spending.list_budgets(connection):
+        used, of = budget.used_usd, budget.of_usd
+        operations = vendor_rules().operations.values()
+        cheapest = min(operation.estimate(1) for operation in operations if operation.vendor == budget.vendor)
         exhausted = of - used < cheapest
         rows.append(
             {
-                "subject": f"{budget['vendor']} per {budget['budget']}",
+                "subject": f"{budget.vendor} per {budget.budget}",
                 "value": max(100 * used / of, Decimal(100 if exhausted else 0)),
                 "used": used,
                 "budget": of,
@@ -277,7 +373,7 @@ def _judge_new(
         """,
         rule=key[0], subject=key[1], severity=severity, value=found.value, detail=found.detail,
     )  # fmt: skip
-    return _change(alert, "new")
+    return _make_change(alert, "new")
 
 
 def _judge_open(
@@ -288,15 +384,15 @@ def _judge_open(
     if rule is None or found is None or found.value <= rule.over_at:
         if critical_only:
             return None
-        return _change(_update(connection, alert, found, over=True), "over")
+        return _make_change(_update(connection, alert, found, over=True), "over")
     reached = rule.severity(found.value)
     if reached == "critical" and alert["severity"] == "warning":
-        return _change(_update(connection, alert, found, severity="critical"), "worse")
+        return _make_change(_update(connection, alert, found, severity="critical"), "worse")
     if critical_only:
         return None
-    if now - alert["announced_at"] >= timedelta(hours=settings()["repeat_hours"][alert["severity"]]):
+    if now - alert["announced_at"] >= timedelta(hours=getattr(settings().repeat_hours, alert["severity"])):
         lowest = "warning" if "warning" in rule.levels else "critical"
-        return _change(_update(connection, alert, found, severity=reached or lowest), "still")
+        return _make_change(_update(connection, alert, found, severity=reached or lowest), "still")
     _update(connection, alert, found)
     return None
 
@@ -326,7 +422,7 @@ def _update(
     return row
 
 
-def _change(alert: dict[str, Any], what: str) -> Change:
+def _make_change(alert: dict[str, Any], what: str) -> Change:
     return Change(
         alert["id"], what, alert["rule"], alert["subject"], alert["severity"], alert["detail"], alert["created_at"]
     )
@@ -338,8 +434,8 @@ def _queue_messages(connection: Connection, changes: Sequence[Change], kind: str
         return
     changes = sorted(changes, key=lambda change: (_SEVERITIES.index(change.severity), change.rule, change.subject))
     lines: list[str] = []
-    room = settings()["characters_per_message"]
-    for line in map(_line, changes):
+    room = settings().characters_per_message
+    for line in map(_word_change, changes):
         room -= len(line) + 1
         if lines and room < 0:
             break
@@ -354,7 +450,7 @@ def _queue_messages(connection: Connection, changes: Sequence[Change], kind: str
     _queue(connection, kind, severity, f"{word}: {what}", lines, [change.alert_id for change in changes])
 
 
-def _line(change: Change) -> str:
+def _word_change(change: Change) -> str:
     since = f"since {change.since:%Y-%m-%d %H:%M %Z}"
     if change.what == "over":
         return f"over: {change.rule}, {change.subject} ({since}). Last measured: {change.detail}"
@@ -366,37 +462,39 @@ def _queue(
     connection: Connection, kind: str, severity: str, title: str, lines: Sequence[str], alert_ids: Sequence[int] = ()
 ) -> None:
     for channel in channels.configured_channels():
-        with connection.cursor() as cursor:
-            cursor.execute(
-                """
-                INSERT INTO marketing.alert_messages (channel, kind, severity, title, body, alert_ids)
-                VALUES (%s, %s, %s, 'Barton (' || current_database() || ') ' || %s, %s, %s::bigint[])
-                """,
-                (channel.name, kind, severity, title, "\n".join(lines), list(alert_ids)),
-            )
+        sql.execute(
+            connection,
+            """
+            INSERT INTO marketing.alert_messages (channel, kind, severity, title, body, alert_ids)
+            VALUES (%(channel)s, %(kind)s, %(severity)s, 'Barton (' || current_database() || ') ' || %(title)s, %(body)s,
+                %(alert_ids)s::bigint[])
+            """,
+            channel=channel.name,
+            kind=kind,
+            severity=severity,
+            title=title,
+            body="\n".join(lines),
+            alert_ids=list(alert_ids),
+        )
 
 
-def firing(connection: Connection) -> list[dict[str, Any]]:
+def list_firing(connection: Connection) -> list[Alert]:
     """What fires now, worst first: open alerts with the channels that know, and what the next full round will open."""
-    rows = sql.rows(connection, "SELECT * FROM marketing.v_alerts")
-    known = {(row["rule"], row["subject"]) for row in rows}
+    alerts = [
+        Alert(**{**row, "delivered_to": tuple(row["delivered_to"]), "pending_for": tuple(row["pending_for"])})
+        for row in sql.rows(connection, "SELECT * FROM marketing.v_alerts")
+    ]
+    known = {(alert.rule, alert.subject) for alert in alerts}
     for (name, subject), found in measure(connection).items():
         severity = rules()[name].severity(found.value) if found.opens else None
         if severity and (name, subject) not in known:
-            rows.append(
-                {
-                    "id": None, "rule": name, "subject": subject, "severity": severity, "value": found.value,
-                    "detail": found.detail, "since": None, "announced_at": None, "checked_at": None,
-                    "delivered_to": [], "pending_for": [],
-                }
-            )  # fmt: skip
-    return sorted(rows, key=lambda row: _SEVERITIES.index(row["severity"]))
+            alerts.append(Alert(None, name, subject, severity, found.value, found.detail, None, None, None, (), ()))
+    return sorted(alerts, key=lambda alert: _SEVERITIES.index(alert.severity))
 
 
-def summary(connection: Connection, until: datetime | None = None) -> dict[str, Any]:
-    """What happened in the last hour (or in the one that ends at ``until``), and how things stand now."""
-    (counts,) = sql.rows(connection, _SUMMARY, until=until, minutes=settings()["summary"]["minutes"])
-    return counts
+def summarise(connection: Connection, until: datetime | None = None) -> Summary:
+    """What happened in the hour (``summary.minutes``) that ends at ``until`` (None: now), and how things stand now."""
+    return Summary(**sql.one(connection, _SUMMARY, until=until, minutes=settings().summary.minutes))
 
 
 _SUMMARY = """
@@ -431,25 +529,21 @@ _SUMMARY = """
 """
 
 
-def summary_lines(counts: dict[str, Any]) -> list[str]:
+def word_summary(counts: Summary) -> list[str]:
     """The summary in words, a line each."""
     return [
-        "{batches} batch(es) worked on, {stage_executions} stage executions, {failed_executions} failed".format(
-            **counts
-        ),
-        "{new_companies} new companies, {slots_filled} slots filled, {addresses_verified} addresses verified, "
-        "{new_targets} new targets".format(**counts),
-        "{errors} errors ({critical_errors} critical), ${spent_usd:.2f} spent or reserved with vendors".format(
-            **counts
-        ),
-        "now: {pending_events} events pending (oldest {oldest_pending_minutes} min), {dead_letters} dead letters, "
-        "{alerts_firing} alerts firing".format(**counts),
+        f"{counts.batches} batch(es) worked on, {counts.stage_executions} stage executions, {counts.failed_executions} failed",
+        f"{counts.new_companies} new companies, {counts.slots_filled} slots filled, {counts.addresses_verified} addresses "
+        f"verified, {counts.new_targets} new targets",
+        f"{counts.errors} errors ({counts.critical_errors} critical), ${counts.spent_usd:.2f} spent or reserved with vendors",
+        f"now: {counts.pending_events} events pending (oldest {counts.oldest_pending_minutes} min), {counts.dead_letters} dead "
+        f"letters, {counts.alerts_firing} alerts firing",
     ]
 
 
 def _queue_summary(connection: Connection, until: datetime) -> None:
-    counts = summary(connection, until)
-    happened = any(value for name, value in counts.items() if name not in ("since", "until"))
-    if happened or settings()["summary"]["when_nothing_happened"]:
-        title = f"summary {counts['since']:%Y-%m-%d %H:%M} to {counts['until']:%H:%M %Z}"
-        _queue(connection, "summary", "info", title, summary_lines(counts))
+    counts = summarise(connection, until)
+    happened = any(value for name, value in asdict(counts).items() if name not in ("since", "until"))
+    if happened or settings().summary.when_nothing_happened:
+        title = f"summary {counts.since:%Y-%m-%d %H:%M} to {counts.until:%H:%M %Z}"
+        _queue(connection, "summary", "info", title, word_summary(counts))

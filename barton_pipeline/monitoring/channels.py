@@ -7,27 +7,25 @@ A message is claimed, sent and recorded in three steps; who is killed between th
 """
 
 import logging
-import os
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import psycopg2
-from dotenv import load_dotenv
 from psycopg2.extensions import connection as Connection
 
 from barton_pipeline import error_log
+from barton_pipeline.config import Count, Positive, environment
 from barton_pipeline.errors import BartonError
 from barton_pipeline.postgres import sql
 from barton_pipeline.postgres.connection import transaction
 
 VARIABLE = "BARTON_ALERT_URLS"
 _KINDS = {"hooks.slack.com": "slack", "discord.com": "discord", "discordapp.com": "discord"}
-NOT_UNDERSTOOD = f"its URL in {VARIABLE} is not one that apprise understands (docs/alerts.md)"
+NOT_UNDERSTOOD = f"its URL in {VARIABLE} is not one that apprise understands (docs/how-to/alerts.md)"
 
 
 @dataclass(frozen=True)
@@ -38,19 +36,32 @@ class Channel:
     url: str = field(repr=False)
 
 
+@dataclass(frozen=True)
+class DeliverySettings:
+    """How messages are delivered (``delivery`` in ``alerts.yaml``).
+
+    ``seconds``: one tick spends at most this on sending. ``retry_seconds``: the wait after a failed attempt; it doubles
+    each time, up to ``retry_at_most_seconds``. ``give_up_minutes``: older messages are not sent any more.
+    """
+
+    seconds: Positive
+    retry_seconds: Positive
+    retry_at_most_seconds: Positive
+    give_up_minutes: Count
+
+
 def configured_channels() -> list[Channel]:
     """The channels of BARTON_ALERT_URLS, in its order."""
-    load_dotenv(Path.cwd() / ".env", override=False)
     seen: Counter[str] = Counter()
     found = []
-    for url in os.environ.get(VARIABLE, "").split():
-        kind = _kind(url)
+    for url in environment(VARIABLE).split():
+        kind = _kind_of(url)
         seen[kind] += 1
         found.append(Channel(f"{kind}-{seen[kind]}", url))
     return found
 
 
-def _kind(url: str) -> str:
+def _kind_of(url: str) -> str:
     try:
         parts = urlsplit(url)
         kind = _KINDS.get(parts.hostname or "", parts.scheme)
@@ -60,7 +71,7 @@ def _kind(url: str) -> str:
     return kind if f"{parts.scheme}://" in url.lower() and kind else "unreadable"
 
 
-def understood(channel: Channel) -> bool:
+def is_understood(channel: Channel) -> bool:
     """Whether apprise can make something of the channel's URL. Nothing is sent."""
     return _plugin(channel) is not None
 
@@ -127,20 +138,20 @@ def redact(text: str, url: str) -> str:
     return " ".join(text.split())[:500]
 
 
-def deliver(limits: dict[str, Any]) -> str:
+def deliver(settings: DeliverySettings) -> str:
     """Send what is pending and due, all channels side by side, for at most ``seconds``; in words what came of it.
 
     A channel gets its messages in their order: while one fails, later ones wait. A channel that does not answer in time
     holds up nobody; its thread ends by itself, and the message is tried again later. Failures are kept with the message.
     """
     with transaction() as connection:
-        _give_up(connection, limits["give_up_minutes"])
+        _give_up(connection, settings.give_up_minutes)
         waiting = sql.rows(connection, "SELECT DISTINCT channel FROM marketing.alert_messages WHERE state = 'pending'")
     names = {row["channel"] for row in waiting}
     outcome: Counter[str] = Counter()
-    deadline = time.monotonic() + limits["seconds"]
+    deadline = time.monotonic() + settings.seconds
     threads = [
-        threading.Thread(target=_drain, args=(channel, limits, deadline, outcome), daemon=True)
+        threading.Thread(target=_drain, args=(channel, settings, deadline, outcome), daemon=True)
         for channel in configured_channels()
         if channel.name in names
     ]
@@ -152,11 +163,11 @@ def deliver(limits: dict[str, Any]) -> str:
     return f"Messages: {outcome['sent']} sent, {outcome['failed']} failed, {slow} channel(s) did not answer in time."
 
 
-def _drain(channel: Channel, limits: dict[str, Any], deadline: float, outcome: Counter[str]) -> None:
+def _drain(channel: Channel, settings: DeliverySettings, deadline: float, outcome: Counter[str]) -> None:
     while time.monotonic() < deadline:
         try:
             with transaction() as connection:
-                message = _claim(connection, channel, limits)
+                message = _claim(connection, channel, settings)
             if message is None:
                 return
             problem = send(channel, message["title"], message["body"], message["severity"])
@@ -169,8 +180,11 @@ def _drain(channel: Channel, limits: dict[str, Any], deadline: float, outcome: C
             return
 
 
-def _claim(connection: Connection, channel: Channel, limits: dict[str, Any]) -> dict[str, Any] | None:
-    """The channel's oldest pending message if it is due; moves on when it is due next, before the attempt."""
+def _claim(connection: Connection, channel: Channel, settings: DeliverySettings) -> dict[str, Any] | None:
+    """The channel's oldest pending message, None when there is none or it is not due.
+
+    When it is due next is moved on before the attempt: whoever is killed in between has not blocked the channel.
+    """
     claimed = sql.rows(
         connection,
         """
@@ -182,23 +196,24 @@ def _claim(connection: Connection, channel: Channel, limits: dict[str, Any]) -> 
         RETURNING id, title, body, severity
         """,
         channel=channel.name,
-        retry=limits["retry_seconds"],
-        most=limits["retry_at_most_seconds"],
+        retry=settings.retry_seconds,
+        most=settings.retry_at_most_seconds,
     )
     return claimed[0] if claimed else None
 
 
 def _record(connection: Connection, message_id: int, problem: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE marketing.alert_messages SET error = nullif(%(problem)s, ''),
-                state = CASE WHEN %(problem)s = '' THEN 'delivered' ELSE state END,
-                delivered_at = CASE WHEN %(problem)s = '' THEN now() END
-            WHERE id = %(id)s AND state <> 'delivered'
-            """,
-            {"id": message_id, "problem": problem},
-        )
+    sql.execute(
+        connection,
+        """
+        UPDATE marketing.alert_messages SET error = nullif(%(problem)s, ''),
+            state = CASE WHEN %(problem)s = '' THEN 'delivered' ELSE state END,
+            delivered_at = CASE WHEN %(problem)s = '' THEN now() END
+        WHERE id = %(id)s AND state <> 'delivered'
+        """,
+        id=message_id,
+        problem=problem,
+    )
 
 
 def _give_up(connection: Connection, minutes: int) -> None:

@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from psycopg2.extensions import connection as Connection
+
 from barton_pipeline.errors import BartonError, InputError
 from barton_pipeline.operations.rollbacks import execute_file
 from barton_pipeline.postgres import sql
@@ -20,35 +22,50 @@ def backup(file: Path) -> int:
 
     Raises InputError when the file exists, BartonError when pg_dump fails.
     """
-    if file.exists():
-        raise InputError(f"{file} exists; name a new file.")
+    require_new(file)
     schemas = [f"--schema={schema}" for schema in SCHEMAS]
     try:
         _tool("pg_dump", "--format=custom", *schemas, f"--file={file}", _connection_string())
-        listed = _tool("pg_restore", "--list", str(file))
+        return tables_in(file)
     except BartonError:
         file.unlink(missing_ok=True)
         raise
-    return sum(" TABLE DATA " in line for line in listed.splitlines())
 
 
-def restore(file: Path) -> None:
-    """Bring both schemas back from a backup, whole or not at all, into a database that has neither.
+def require_new(file: Path) -> None:
+    """Raise InputError when the file exists."""
+    if file.exists():
+        raise InputError(f"{file} exists; name a new file.")
 
-    Raises InputError when the file is missing or the schemas are there, BartonError when pg_restore fails.
-    """
+
+def tables_in(file: Path) -> int:
+    """How many tables a backup has. Raises InputError when the file is missing, BartonError when it is no backup."""
     if not file.is_file():
         raise InputError(f"{file} is not there.")
-    with transaction() as connection:
-        present = sql.rows(
-            connection,
-            "SELECT nspname AS name FROM pg_namespace WHERE nspname = ANY (%(schemas)s)",
-            schemas=list(SCHEMAS),
-        )
+    return sum(" TABLE DATA " in line for line in _tool("pg_restore", "--list", str(file)).splitlines())
+
+
+def require_empty(connection: Connection) -> None:
+    """Raise InputError when one of the schemas is there."""
+    present = sql.rows(
+        connection,
+        "SELECT nspname AS name FROM pg_namespace WHERE nspname = ANY (%(schemas)s)",
+        schemas=list(SCHEMAS),
+    )
     if present:
         raise InputError(
             f"The database has the schema {present[0]['name']}; restore into an empty one (barton remove takes a backup first)."
         )
+
+
+def restore(file: Path) -> int:
+    """Bring both schemas back from a backup, whole or not at all, into a database that has neither; how many tables it has.
+
+    Raises InputError when the file is missing or the schemas are there, BartonError when pg_restore fails.
+    """
+    tables = tables_in(file)
+    with transaction() as connection:
+        require_empty(connection)
     _tool(
         "pg_restore",
         "--single-transaction",
@@ -57,12 +74,25 @@ def restore(file: Path) -> None:
         f"--dbname={_connection_string()}",
         str(file),
     )
+    return tables
+
+
+def count_tables(connection: Connection) -> int:
+    """How many tables a backup would have."""
+    return int(
+        sql.value(
+            connection,
+            "SELECT count(*) FROM pg_tables WHERE schemaname = ANY (%(schemas)s)",
+            schemas=list(SCHEMAS),
+        )
+    )
 
 
 def remove_everything(export: Path) -> int:
     """Back up, then drop both schemas with everything in them; how many tables the backup has."""
     tables = backup(export)
-    execute_file("remove_everything.sql", "")
+    with transaction() as connection:
+        execute_file(connection, "remove_everything.sql", "")
     return tables
 
 

@@ -15,14 +15,16 @@ from psycopg2.extensions import connection as Connection
 from barton_pipeline.addresses.checks import MxLookup, MxStatus
 from barton_pipeline.errors import BartonError
 from barton_pipeline.pipeline import STAGES
+from barton_pipeline.postgres import sql
 from barton_pipeline.postgres.connection import connect
 from barton_pipeline.stages.runner import WORK_MEM
 
 # Derived tables and the columns that must come out the same; the others are moments of writing and identities of rows.
 COMPARED = {
     "intake.company_raw_intake": "id, validated, validation_reasons, domain, company_name_key",
-    "marketing.company_master": "company_unique_id, company_name, website_url, domain, company_name_key, industry, employee_count, "
-    "founded_year, phone, address, city, state, country, linkedin_url, source_record_id, import_batch_id, data_quality_score",
+    "marketing.company_master": "company_unique_id, company_name, company_name_for_emails, website_url, domain, company_name_key, "
+    "industry, employee_count, founded_year, phone, address, city, state, postal_code, country, linkedin_url, facebook_url, "
+    "twitter_url, sic_codes, source_system, source_record_id, import_batch_id, data_quality_score",
     "marketing.company_batches": "import_batch_id, company_unique_id, mentioned_by",
     "marketing.company_matches": "intake_id, company_unique_id, rule",
     "marketing.company_slots": "company_slot_unique_id, company_unique_id, slot_type, is_filled, person_unique_id, "
@@ -53,6 +55,14 @@ class Difference:
     row: tuple[Any, ...]
 
 
+@dataclass(frozen=True)
+class Replay:
+    """What a replay came to: the rows compared by table, and those that did not come out the same."""
+
+    rows: dict[str, int]
+    differences: tuple[Difference, ...]
+
+
 class _RememberedMx(MxLookup):
     """MX answers as the verdicts before the replay have them; asks no server."""
 
@@ -60,15 +70,15 @@ class _RememberedMx(MxLookup):
         super().__init__(timeout_seconds=1)
         self._remembered = known
 
-    def available(self) -> bool:
+    def is_available(self) -> bool:
         return True
 
     def lookup(self, domain: str) -> MxStatus:
         return self._remembered.get(domain, "unavailable")
 
 
-def replay(apply: bool) -> tuple[dict[str, int], list[Difference]]:
-    """(rows compared by table, differences). Nothing changes unless ``apply``, and then only when nothing differs.
+def replay(apply: bool) -> Replay:
+    """Rebuild and compare. Nothing changes unless ``apply``, and then only when nothing differs.
 
     Raises BartonError while runs are at work, and when ``apply`` finds differences.
     """
@@ -84,7 +94,7 @@ def replay(apply: bool) -> tuple[dict[str, int], list[Difference]]:
                 connection.commit()
         finally:
             connection.rollback()
-    return counts, differences
+    return Replay(counts, tuple(differences))
 
 
 def _rebuild(connection: Connection) -> tuple[dict[str, int], list[Difference]]:
@@ -133,19 +143,8 @@ def _alone(connection: Connection) -> None:
 
 def _batches(connection: Connection) -> list[str]:
     """In the order in which they arrived."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT import_batch_id FROM (
-                SELECT import_batch_id, min(created_at) AS arrived FROM intake.company_raw_intake GROUP BY 1
-                UNION ALL SELECT import_batch_id, min(created_at) FROM intake.people_raw_intake
-                          WHERE vendor_call_id IS NULL GROUP BY 1
-                UNION ALL SELECT import_batch_id, min(created_at) FROM intake.signals_raw_intake GROUP BY 1
-                UNION ALL SELECT import_batch_id, min(created_at) FROM intake.outcomes_raw_intake GROUP BY 1) AS intake
-            GROUP BY 1 ORDER BY min(arrived), 1
-            """
-        )
-        return [batch for (batch,) in cursor.fetchall()]
+    found = sql.rows(connection, "SELECT import_batch_id FROM intake.batches ORDER BY arrived_at, import_batch_id")
+    return [row["import_batch_id"] for row in found]
 
 
 def _remembered_mx(connection: Connection) -> _RememberedMx:

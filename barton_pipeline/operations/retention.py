@@ -1,16 +1,18 @@
 """What is deleted when it has grown old: ended events, resolved errors, stage statistics, alerts. Limits are ``retention.yaml``.
 
 Deletes in chunks, oldest first, each in a transaction of its own: writers never wait, and a purge that is killed has
-done part of the work. Dagster's own runs are deleted by ``jobs.retention_job``. No dagster here.
+done part of the work. Dagster's own runs are deleted by ``orchestration.jobs.retention_job``. No dagster here.
 """
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline.config import load_yaml
+from barton_pipeline.config import Count, Whole, load
+from barton_pipeline.postgres import sql
 
 # Table and what of it may go; each is walked along its index on created_at.
 OLD = {
@@ -22,24 +24,37 @@ OLD = {
 }
 
 
+@dataclass(frozen=True)
+class Limits:
+    """The numbers of ``retention.yaml``, which explains them."""
+
+    processed_events_days: Whole
+    resolved_errors_days: Whole
+    workflow_stats_days: Whole
+    alerts_days: Whole
+    alert_messages_days: Whole
+    dagster_runs_days: Whole
+    rows_per_transaction: Count
+    rows_at_most: Count
+    dagster_runs_at_most: Count
+
+
 @cache
-def limits() -> dict[str, int]:
-    """The numbers of ``retention.yaml``."""
-    return load_yaml(Path(__file__).with_name("retention.yaml"))
+def limits() -> Limits:
+    """The limits in force, read once per process."""
+    return load(Path(__file__).with_name("retention.yaml"), Limits)
 
 
 def count_old(connection: Connection) -> dict[str, int]:
     """Rows of each kind that a purge would delete now, up to ``rows_at_most``."""
-    counts = {}
-    with connection.cursor() as cursor:
-        for kind, (table, condition) in OLD.items():
-            cursor.execute(
-                f"SELECT count(*) FROM (SELECT FROM {table} WHERE {_is_old(condition)} LIMIT %(most)s) AS old",
-                _parameters(kind),
-            )
-            row = cursor.fetchone()
-            counts[kind] = int(row[0]) if row else 0
-    return counts
+    return {
+        kind: sql.value(
+            connection,
+            f"SELECT count(*) FROM (SELECT FROM {table} WHERE {_is_old(condition)} LIMIT %(most)s) AS old",
+            **_parameters(kind),
+        )
+        for kind, (table, condition) in OLD.items()
+    }
 
 
 def purge(connection: Connection) -> dict[str, int]:
@@ -48,20 +63,19 @@ def purge(connection: Connection) -> dict[str, int]:
     Two purges at once share the work: each skips the rows that the other has locked.
     """
     deleted = {kind: _purge(connection, kind) for kind in OLD}
-    with connection, connection.cursor() as cursor:
-        cursor.execute("SELECT marketing.add_up_event_days()")
+    with connection:
+        sql.execute(connection, "SELECT marketing.add_up_event_days()")
     return deleted
 
 
 def _purge(connection: Connection, kind: str) -> int:
     deleted = 0
-    while deleted < limits()["rows_at_most"]:
-        with connection, connection.cursor() as cursor:
-            cursor.execute(_statement(kind), _parameters(kind))
-            row = cursor.fetchone()
-            if not row or not row[0]:
-                break
-            deleted += row[0]
+    while deleted < limits().rows_at_most:
+        with connection:
+            chunk = sql.value(connection, _statement(kind), **_parameters(kind))
+        if not chunk:
+            break
+        deleted += chunk
     return deleted
 
 
@@ -95,7 +109,7 @@ def _is_old(condition: str) -> str:
 
 def _parameters(kind: str) -> dict[str, Any]:
     return {
-        "days": limits()[f"{kind}_days"],
-        "chunk": limits()["rows_per_transaction"],
-        "most": limits()["rows_at_most"],
+        "days": getattr(limits(), f"{kind}_days"),
+        "chunk": limits().rows_per_transaction,
+        "most": limits().rows_at_most,
     }

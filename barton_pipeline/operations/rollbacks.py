@@ -1,7 +1,7 @@
-"""What an operator switches off, takes back and undoes: the five rollbacks, undoing a batch, backup and restore.
+"""What an operator switches off and takes back: the rollbacks of the event path.
 
-Belongs here: carrying them out and telling what is in force. The statements are ``sql/ops`` (also for psql) and the functions of
-migration 0017 (operations); docs/operations/rollbacks.md says when to use which.
+Belongs here: carrying them out in the caller's transaction, and telling what is in force. The statements are ``sql/ops`` (also
+for psql) and the functions of ``sql/objects/functions/rollbacks.sql``; docs/how-to/operations/rollbacks.md says when to use which.
 """
 
 import re
@@ -13,7 +13,6 @@ from psycopg2.extensions import connection as Connection
 
 from barton_pipeline.errors import BartonError, InputError
 from barton_pipeline.postgres import migrations, sql
-from barton_pipeline.postgres.connection import transaction
 
 ROLLBACKS = {
     "silence": "silence_notifications",
@@ -38,34 +37,27 @@ def is_in_force(connection: Connection, action: str) -> bool:
     return any(operation["action"] == action for operation in in_force(connection))
 
 
-def roll_back(action: str, target: str = "") -> None:
+def roll_back(connection: Connection, action: str, target: str = "") -> None:
     """Put a rollback in force. ``target`` is the trigger for ``trigger``.
 
     Raises InputError for an unknown trigger or a rollback that is in force already, BartonError without the owner's rights.
     """
     _check(action, target)
-    execute_file(f"{ROLLBACKS[action]}.sql", target)
+    execute_file(connection, f"{ROLLBACKS[action]}.sql", target)
 
 
-def reverse(action: str, target: str = "") -> int | None:
+def reverse(connection: Connection, action: str, target: str = "") -> int | None:
     """Take a rollback back; returns how many batches were queued to catch up (None: nothing had to be).
 
     Raises InputError when it is not in force.
     """
     _check(action, target)
-    if action != "trigger":
-        return execute_file(f"{ROLLBACKS[action]}.undo.sql", target)
-    file = migrations.declared_triggers()[target][1]
-    statement = re.search(
-        rf"CREATE OR REPLACE TRIGGER {re.escape(target)}\s.*?;", file.read_text(encoding="utf-8"), re.DOTALL
-    )
-    assert statement is not None, f"{file.name} makes {target}"
-    return _run(
-        f"{statement[0]} SELECT marketing.catch_up(marketing.end_operation('trigger', %(target)s))", {"target": target}
-    )
+    return execute_file(connection, f"{ROLLBACKS[action]}.undo.sql", target)
 
 
 def _check(action: str, target: str) -> None:
+    if action not in ROLLBACKS:
+        raise InputError(f"{action!r} is not a rollback; they are: {', '.join(ROLLBACKS)}.")
     if action == "trigger" and target not in event_triggers():
         raise InputError(
             f"{target or 'Nothing'} is not a trigger that raises events; they are: {', '.join(event_triggers())}."
@@ -81,20 +73,26 @@ def event_triggers() -> list[str]:
     )
 
 
-def execute_file(file: str, target: str) -> int | None:
-    """Run a file of sql/ops, with psql's variables filled in; the number its last statement returns, if it does."""
-    statements = sql.read("ops", file)
+def execute_file(connection: Connection, file: str, target: str) -> int | None:
+    """Run a file of sql/ops as psql would; the number its last statement returns, if it does."""
+    path = sql.sql_path("ops", file)
+    statements = path.read_text(encoding="utf-8")
     if target:
         place, _ = migrations.declared_triggers()[target]
         statements = statements.replace(":'trigger'", f"'{target}'").replace(':"trigger"', f'"{target}"')
         statements = statements.replace(":place", place)
-    return _run(statements, None)
+    return _run(
+        connection,
+        re.sub(
+            r"^\\ir (\S+)$", lambda line: (path.parent / line[1]).read_text("utf-8"), statements, flags=re.MULTILINE
+        ),
+    )
 
 
-def _run(statements: str, parameters: dict[str, Any] | None) -> int | None:
+def _run(connection: Connection, statements: str) -> int | None:
     for attempt in range(1, TRIES + 1):
         try:
-            return _attempt(statements, parameters)
+            return _attempt(connection, statements)
         except psycopg2.errors.DeadlockDetected as error:
             if attempt == TRIES:
                 raise BartonError(
@@ -104,10 +102,11 @@ def _run(statements: str, parameters: dict[str, Any] | None) -> int | None:
     raise AssertionError("the last try returns or raises")
 
 
-def _attempt(statements: str, parameters: dict[str, Any] | None) -> int | None:
+def _attempt(connection: Connection, statements: str) -> int | None:
     try:
-        with transaction() as connection, connection.cursor() as cursor:
-            cursor.execute(statements, parameters)
+        # whoever waits for our tables goes on as soon as an attempt has failed
+        with sql.savepoint(connection), connection.cursor() as cursor:
+            cursor.execute(statements)
             row = cursor.fetchone() if cursor.description else None
     except psycopg2.errors.UniqueViolation as error:
         raise InputError("This rollback is in force already (barton rollback shows what is).") from error

@@ -5,6 +5,7 @@ Belongs here: ``barton run`` and ``barton backfill``. Event-driven runs are the 
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -25,8 +26,29 @@ from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.queue import events
 
 
-def run_batch(defs: dg.Definitions, import_batch_id: str, console: Console) -> dict[str, Any]:
-    """Run all stages, then the Great Expectations suites; returns run id, success, the first problem, and the checks.
+@dataclass(frozen=True)
+class Check:
+    """How an asset check came out."""
+
+    check: str
+    asset: str
+    passed: bool
+    description: str | None
+
+
+@dataclass(frozen=True)
+class BatchRun:
+    """How a run of all stages of a batch ended; ``problem`` is the first one, None when all went well."""
+
+    batch: str
+    run_id: str
+    success: bool
+    problem: str | None
+    checks: tuple[Check, ...]
+
+
+def run_batch(defs: dg.Definitions, import_batch_id: str, console: Console) -> BatchRun:
+    """Run all stages, then the Great Expectations suites.
 
     Takes the batch's pending events with it, so that the daemon does not start a second run.
     Raises BartonError when another run is at work on the batch.
@@ -41,13 +63,13 @@ def run_batch(defs: dg.Definitions, import_batch_id: str, console: Console) -> d
                 checks += _checks(
                     _execute(defs, expectations_job.name, instance, {PARTITION_NAME_TAG: import_batch_id})
                 )
-    return {
-        "batch": import_batch_id,
-        "run_id": result.run_id,
-        "success": result.success and all(check["passed"] for check in checks),
-        "problem": _problem(result, checks),
-        "checks": checks,
-    }
+    return BatchRun(
+        batch=import_batch_id,
+        run_id=result.run_id,
+        success=result.success and all(check.passed for check in checks),
+        problem=_problem(result, checks),
+        checks=tuple(checks),
+    )
 
 
 @contextlib.contextmanager
@@ -121,22 +143,22 @@ def _execute(
     )
 
 
-def _checks(result: dg.ExecuteInProcessResult) -> list[dict[str, Any]]:
+def _checks(result: dg.ExecuteInProcessResult) -> list[Check]:
     return [
-        {
-            "check": evaluation.check_name,
-            "asset": evaluation.asset_key.to_user_string(),
-            "passed": evaluation.passed,
-            "description": evaluation.description,
-        }
+        Check(
+            check=evaluation.check_name,
+            asset=evaluation.asset_key.to_user_string(),
+            passed=evaluation.passed,
+            description=evaluation.description,
+        )
         for evaluation in result.get_asset_check_evaluations()
     ]
 
 
-def _problem(result: dg.ExecuteInProcessResult, checks: list[dict[str, Any]]) -> str | None:
+def _problem(result: dg.ExecuteInProcessResult, checks: list[Check]) -> str | None:
     for check in checks:
-        if not check["passed"]:
-            return f"check {check['check']} failed: {check['description']}"
+        if not check.passed:
+            return f"check {check.check} failed: {check.description}"
     for event in result.all_events:
         if event.is_step_failure:
             error = event.step_failure_data.error

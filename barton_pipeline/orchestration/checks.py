@@ -14,6 +14,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extras import RealDictCursor
 
 from barton_pipeline import error_log
+from barton_pipeline.barton_ids import PATTERNS, Entity
 from barton_pipeline.orchestration.assets.stages import stage_runs
 from barton_pipeline.orchestration.partitions import import_batches
 from barton_pipeline.orchestration.resources import Database
@@ -61,11 +62,11 @@ RULES = [
         "company_barton_ids",
         "company_master",
         "Every company ID of the batch has the six segments 04.04.01.SS.NNNNN.VVV and was given by the pipeline.",
-        """
+        f"""
         SELECT c.company_unique_id AS record_id, c.company_name, c.domain
         FROM marketing.company_master c JOIN marketing.company_batches b USING (company_unique_id)
         WHERE b.import_batch_id = %(batch)s
-          AND (c.company_unique_id !~ '^04\\.04\\.01\\.[0-9]{2}\\.[0-9]{5}\\.[0-9]{3}$'
+          AND (c.company_unique_id !~ '{PATTERNS[Entity.COMPANY]}'
                OR NOT EXISTS (SELECT FROM marketing.barton_id_history h
                               WHERE h.barton_id = c.company_unique_id AND h.change = 'given'))
         ORDER BY 1
@@ -113,11 +114,11 @@ RULES = [
         "slot_barton_ids",
         "company_slots",
         "Every slot ID has the grammar 04.04.05.SS.NNNNN.VVV and follows its company's ID.",
-        """
+        f"""
         SELECT s.company_slot_unique_id AS record_id, s.company_unique_id, s.slot_type
         FROM marketing.company_slots s JOIN marketing.company_batches b USING (company_unique_id)
         WHERE b.import_batch_id = %(batch)s
-          AND (s.company_slot_unique_id !~ '^04\\.04\\.05\\.[0-9]{2}\\.[0-9]{5}\\.[0-9]{3}$'
+          AND (s.company_slot_unique_id !~ '{PATTERNS[Entity.SLOT]}'
                OR substr(s.company_slot_unique_id, 9, 9) <> substr(s.company_unique_id, 9, 9))
         ORDER BY 1
         """,
@@ -128,11 +129,11 @@ RULES = [
         "person_barton_ids",
         "enriched_contacts",
         "Every person ID has the grammar 04.04.02.SS.NNNNN.VVV and was given by the pipeline.",
-        """
+        f"""
         SELECT p.person_unique_id AS record_id, p.company_unique_id
         FROM marketing.people_master p JOIN marketing.company_batches b USING (company_unique_id)
         WHERE b.import_batch_id = %(batch)s
-          AND (p.person_unique_id !~ '^04\\.04\\.02\\.[0-9]{2}\\.[0-9]{5}\\.[0-9]{3}$'
+          AND (p.person_unique_id !~ '{PATTERNS[Entity.PERSON]}'
                OR NOT EXISTS (SELECT FROM marketing.barton_id_history h
                               WHERE h.barton_id = p.person_unique_id AND h.change = 'given'))
         ORDER BY 1

@@ -10,9 +10,8 @@ from typing import Any
 import great_expectations as gx
 import great_expectations.expectations as gxe
 
+from barton_pipeline.barton_ids import PATTERNS, Entity
 from barton_pipeline.postgres.connection import database_url
-
-COMPANY_ID = r"^04\.04\.01\.[0-9]{2}\.[0-9]{5}\.[0-9]{3}$"
 
 # Rows that came or were edited since the run have open events: the run of these is followed by another check.
 QUERIES = {
@@ -55,7 +54,7 @@ def _suite(name: str) -> list[Any]:
         ]
     return [
         gxe.ExpectColumnValuesToBeUnique(column="company_unique_id"),
-        gxe.ExpectColumnValuesToMatchRegex(column="company_unique_id", regex=COMPANY_ID),
+        gxe.ExpectColumnValuesToMatchRegex(column="company_unique_id", regex=PATTERNS[Entity.COMPANY]),
         gxe.ExpectColumnValuesToNotBeNull(column="company_name"),
         gxe.ExpectColumnValueLengthsToBeBetween(column="company_name", min_value=2),
         gxe.ExpectColumnValuesToNotBeNull(column="domain"),

@@ -6,6 +6,8 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
 
+from barton_pipeline.actions.audit import Actor
+from barton_pipeline.actions.installation import purge
 from barton_pipeline.operations import retention
 from barton_pipeline.orchestration.assets.learning import LEARNING_ASSETS
 from barton_pipeline.orchestration.assets.stages import STAGE_ASSETS
@@ -36,7 +38,7 @@ expectations_job = dg.define_asset_job(
 def delete_old_history(context: dg.OpExecutionContext, database: Database) -> None:
     """Purge up to the limits of retention.yaml; the counts are the op's metadata."""
     with database.connection() as connection:
-        deleted = retention.purge(connection)
+        deleted = dict(purge(connection, Actor("retention_job", "system", "sensor"), reason="every night").rows)
     deleted["dagster_runs"] = delete_old_runs(context.instance)
     context.log.info("deleted %s", deleted)
     context.add_output_metadata(deleted)
@@ -45,10 +47,10 @@ def delete_old_history(context: dg.OpExecutionContext, database: Database) -> No
 def delete_old_runs(instance: dg.DagsterInstance) -> int:
     """Delete finished runs older than ``dagster_runs_days`` with their events, oldest first; how many."""
     limits = retention.limits()
-    before = datetime.now(UTC) - timedelta(days=limits["dagster_runs_days"])
+    before = datetime.now(UTC) - timedelta(days=limits.dagster_runs_days)
     old = instance.get_run_records(
         filters=dg.RunsFilter(statuses=list(FINISHED_STATUSES), created_before=before),
-        limit=limits["dagster_runs_at_most"],
+        limit=limits.dagster_runs_at_most,
         ascending=True,
     )
     for record in old:

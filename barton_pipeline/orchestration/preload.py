@@ -3,16 +3,19 @@
 Nothing here changes a result: the same caches fill by themselves at first use, half a second later.
 """
 
+import dns.resolver  # noqa: F401
+
 from barton_pipeline.addresses import checks, verification
 from barton_pipeline.companies import validation
 from barton_pipeline.contacts import enrichment, titles
 from barton_pipeline.queue import events
 from barton_pipeline.scoring import config
-from barton_pipeline.vendors import settings
+from barton_pipeline.vendors import registry, settings
 
 titles.classify("Chief Executive Officer")
 checks.check_address("somebody@example.com")
-for read in (events.settings, validation.rules, enrichment.rules, verification.rules, config.rules):
+checks.rules_version()
+for read in (events.settings, validation.rules, enrichment.rules, verification.rules, config.rules, settings.rules):
     read()
-if settings.access("apify") is not None:
+if registry.access("apify") is not None:
     import apify_client  # noqa: F401

@@ -1,13 +1,13 @@
 """Sensors: events become runs.
 
-The rules of the queue are in ``event_queue``; here is only what needs Dagster: which runs exist and how they ended.
+The rules of the queue are in ``queue.events``; here is only what needs Dagster: which runs exist and how they ended.
 """
 
 import contextlib
 import json
 import threading
 import time
-from typing import Any
+from dataclasses import asdict
 
 import dagster as dg
 from dagster._core.storage.tags import PARTITION_NAME_TAG
@@ -21,11 +21,12 @@ from barton_pipeline.orchestration.dead_runs import release_dead_runs
 from barton_pipeline.orchestration.jobs import expectations_job, pipeline_job
 from barton_pipeline.orchestration.partitions import add_batch
 from barton_pipeline.orchestration.resources import Database
+from barton_pipeline.outbound import holds
 from barton_pipeline.pipeline import stages_from
 from barton_pipeline.postgres.connection import connect
 from barton_pipeline.queue import events, listening, upkeep
-from barton_pipeline.reports.queue import measure_queue
-from barton_pipeline.vendors import ledger
+from barton_pipeline.reports.queue import QueueHealth, measure_queue
+from barton_pipeline.vendors.settings import rules as vendor_rules
 
 # A batch of this many rows gets priority 0; each tenfold fewer rows one more, so small new batches go first.
 BULK_ROWS = 100_000
@@ -121,7 +122,7 @@ def reconciler_sensor(context: dg.SensorEvaluationContext, database: Database) -
     """Queue what the triggers missed and what waited for a vendor; the event queue sensor does the rest."""
     with database.transaction() as connection:
         missed = upkeep.reconcile(connection)
-        waited = ledger.wake_holds(connection)
+        waited = holds.wake_holds(connection, vendor_rules().operations, vendor_rules().budgets)
         health = measure_queue(connection)
     _observe_queue(context, health)
     if not missed and not waited:
@@ -129,11 +130,12 @@ def reconciler_sensor(context: dg.SensorEvaluationContext, database: Database) -
     return dg.SkipReason(f"Queued: rows without events {missed or 'none'}; waited for a vendor {waited or 'none'}.")
 
 
-def _observe_queue(context: dg.SensorEvaluationContext, health: dict[str, Any]) -> None:
+def _observe_queue(context: dg.SensorEvaluationContext, health: QueueHealth) -> None:
     """Report the queue's numbers as an observation of its asset, which Dagster plots; not when nothing has changed."""
-    seen = json.dumps(health)
+    metadata = asdict(health)
+    seen = json.dumps(metadata)
     if seen != context.cursor:
-        context.instance.report_runless_asset_event(dg.AssetObservation(event_queue_asset.key, metadata=health))
+        context.instance.report_runless_asset_event(dg.AssetObservation(event_queue_asset.key, metadata=metadata))
         context.update_cursor(seen)
 
 
@@ -158,13 +160,13 @@ def expectations_sensor(context: dg.RunStatusSensorContext) -> dg.RunRequest | d
 
 
 @dg.sensor(
-    minimum_interval_seconds=alerts.settings()["tick_seconds"],
+    minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Alerts: what is critical at once, all rules every 15 minutes, the hourly summary; sends and retries messages.",
     required_resource_keys={"database"},  # which sees to the schema
 )
 def alerts_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """In the tick, because a run would cost more than the rules do (docs/alerts.md)."""
+    """In the tick, because a run would cost more than the rules do (docs/how-to/alerts.md)."""
     return dg.SkipReason(alerts.watch())
 
 

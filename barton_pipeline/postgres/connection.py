@@ -1,20 +1,18 @@
-"""Where Postgres is and how to reach it: URLs, connections, transactions, files under ``sql/``.
+"""Where Postgres is and how to reach it: URLs, connections, transactions.
 
-Not here: starting the embedded server (``embedded_postgres``), changing the schema (``migrations``).
+Not here: statements (``sql``), starting the embedded server (``embedded``), changing the schema (``migrations``).
 """
 
 import contextlib
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 import psycopg2
-from dotenv import load_dotenv
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
+from barton_pipeline.config import environment
 from barton_pipeline.errors import DatabaseError, InputError
 from barton_pipeline.postgres import embedded
 
@@ -28,7 +26,7 @@ def database_url() -> str:
 
     Raises InputError for a malformed BARTON_DATABASE_URL, DatabaseError when the embedded server cannot start.
     """
-    configured = _configured("BARTON_DATABASE_URL")
+    configured = _read_url("BARTON_DATABASE_URL")
     if configured:
         return configured
     return _embedded_url(EMBEDDED_DATABASE)
@@ -36,16 +34,16 @@ def database_url() -> str:
 
 def dagster_database_url() -> str:
     """SQLAlchemy URL of Dagster's own storage: BARTON_DAGSTER_DATABASE_URL, or ``<database>_dagster`` beside ours."""
-    configured = _configured("BARTON_DAGSTER_DATABASE_URL")
+    configured = _read_url("BARTON_DAGSTER_DATABASE_URL")
     if configured:
         return configured
     parts = urlsplit(database_url())
     return urlunsplit(parts._replace(path=f"{parts.path}_dagster"))
 
 
-def _configured(variable: str) -> str | None:
-    load_dotenv(Path.cwd() / ".env", override=False)
-    value = os.environ.get(variable, "").strip()
+def _read_url(variable: str) -> str | None:
+    """The URL that a variable holds, None when it is unset. Raises InputError when it is no URL of a Postgres database."""
+    value = environment(variable)
     if not value:
         return None
     try:
@@ -92,7 +90,7 @@ def dsn_parameters(url: str) -> dict[str, str]:
 
 
 def connect(url: str | None = None) -> Connection:
-    """A new psycopg2 connection to ``url`` (default: the pipeline's database, created if the server is ours).
+    """A new psycopg2 connection to ``url`` (None: the pipeline's database, created if the server is ours).
 
     Raises DatabaseError with the cause and what to do; the message never holds the password.
     """
@@ -121,7 +119,7 @@ def is_embedded(url: str) -> bool:
 
 @contextlib.contextmanager
 def transaction(url: str | None = None) -> Iterator[Connection]:
-    """A connection whose work is committed at the end of the block, rolled back on an error, and always closed."""
+    """A connection as ``connect`` gives: committed at the end of the block, rolled back on an error, and always closed."""
     connection = connect(url)
     try:
         with connection:

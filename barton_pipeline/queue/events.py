@@ -1,4 +1,4 @@
-"""The event queue: accept, absorb, extend, finish and fail events. The protocol is docs/event-protocol.md.
+"""The event queue: accept, absorb, extend, finish and fail events. The protocol is docs/explanation/event-protocol.md.
 
 Belongs here: every statement that moves an event between states, except those of ``upkeep``. Starting runs is the sensor's business
 (``orchestration.sensors``), doing the work is a stage's (``stages``). No dagster here.
@@ -288,7 +288,7 @@ def fail(connection: Connection, lease_token: str, message: str, crashed: bool =
             connection,
             "dead_letter",
             f"Batch {batch}: {len(dead)} event(s) given up after repeated failures. Last failure: {message[:1000]} "
-            f"Mend the cause, then run: barton retry {batch}",
+            f"Fix the cause, then run: barton retry {batch}",
             batch=batch,
             record_id=str(dead[0]["id"]),
             details={"event_ids": [row["id"] for row in dead[:100]], "events": len(dead)},

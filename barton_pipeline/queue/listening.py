@@ -4,6 +4,8 @@ import contextlib
 import select
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import psycopg2
@@ -38,7 +40,20 @@ def start_listening(connection: Connection) -> None:
         cursor.execute(f"LISTEN {CHANNEL}")
 
 
-def follow(deadline: float) -> Iterator[dict[str, Any]]:
+@dataclass(frozen=True)
+class Event:
+    """An event as it was raised. ``status`` is what it was when it was read; ``payload`` depends on the type."""
+
+    id: int
+    event_type: str
+    import_batch_id: str | None
+    status: str
+    n_rows: int
+    payload: dict[str, Any]
+    created_at: datetime
+
+
+def follow(deadline: float) -> Iterator[Event]:
     """Events as they are raised, until ``deadline`` (time.monotonic seconds).
 
     Survives a lost connection: it subscribes again first and then reads the table, so nothing is skipped. An event
@@ -61,7 +76,7 @@ def follow(deadline: float) -> Iterator[dict[str, Any]]:
             ):
                 if event["id"] not in seen:
                     seen[event["id"]] = None
-                    yield event
+                    yield Event(**event)
             for event_id in list(seen)[:-LOOK_BACK]:
                 del seen[event_id]
             listen(connection, max(0.0, min(1.0, deadline - time.monotonic())))

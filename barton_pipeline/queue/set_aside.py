@@ -1,4 +1,4 @@
-"""Rows that make their stage fail: found by halving, set aside, taken back (docs/event-protocol.md, Poison).
+"""Rows that make their stage fail: found by halving, set aside, taken back (docs/explanation/event-protocol.md, Poison).
 
 A row set aside has the verdict ``processing_failed``, a dead letter and an error of its own; stages read the views
 ``intake.…_to_process``, which leave it out. No dagster here, and no moving of a run's events: that is ``events``.

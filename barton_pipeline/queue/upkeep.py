@@ -3,9 +3,13 @@
 Not here: events on their way through a run (``events``). No dagster here.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from psycopg2.extensions import connection as Connection
 
 from barton_pipeline import error_log
+from barton_pipeline.error_log import MATCHES, ErrorFilter
 from barton_pipeline.postgres import sql
 from barton_pipeline.queue import set_aside
 from barton_pipeline.queue.events import continue_at, settings
@@ -100,30 +104,83 @@ def reconcile(connection: Connection) -> list[str]:
     return [batch["import_batch_id"] for batch in found]
 
 
-def requeue(connection: Connection, import_batch_id: str | None = None) -> int:
-    """Give dead letters (of one batch, or all) and rows set aside a fresh start, and close their errors."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE marketing.pipeline_events
-            SET status = 'pending', attempts = 0, crashes = 0, available_at = now(), processed_at = NULL, error_message = NULL
-            WHERE status = 'failed' AND import_batch_id IS NOT NULL
-              AND (%(batch)s::text IS NULL OR import_batch_id = %(batch)s)
-            RETURNING payload->>'set_aside', first_record_id
-            """,
-            {"batch": import_batch_id},
+@dataclass(frozen=True)
+class Requeued:
+    """What a fresh start was given to: events, their batches, rows that had been set aside, errors that were closed."""
+
+    events: int
+    batches: tuple[str, ...]
+    rows: int
+    errors: int
+
+
+def requeue(
+    connection: Connection, import_batch_id: str | None = None, event_ids: Sequence[int] | None = None
+) -> Requeued:
+    """Give dead letters and rows set aside a fresh start, and close the errors that told of them.
+
+    Without arguments all of them; else those of the batch, and of these only ``event_ids`` when given. Events that are not
+    dead letters, or name no batch, are passed over. An error that tells of several events is closed when none of them is a
+    dead letter any more.
+    """
+    requeued = sql.rows(
+        connection,
+        """
+        UPDATE marketing.pipeline_events
+        SET status = 'pending', attempts = 0, crashes = 0, available_at = now(), processed_at = NULL, error_message = NULL
+        WHERE status = 'failed' AND import_batch_id IS NOT NULL
+          AND (%(batch)s::text IS NULL OR import_batch_id = %(batch)s)
+          AND (%(ids)s::bigint[] IS NULL OR id = ANY (%(ids)s::bigint[]))
+        RETURNING id, import_batch_id, payload ->> 'set_aside' AS set_aside, first_record_id
+        """,
+        batch=import_batch_id,
+        ids=None if event_ids is None else list(event_ids),
+    )
+    rows = [event for event in requeued if event["set_aside"]]
+    for table in sorted({event["set_aside"] for event in rows}):
+        set_aside.take_back(
+            connection, table, [int(event["first_record_id"]) for event in rows if event["set_aside"] == table]
         )
-        requeued = cursor.fetchall()
-        cursor.execute(
-            """
-            UPDATE marketing.pipeline_errors
-            SET resolved = true, resolved_at = now(), resolved_by = 'barton retry', resolution_notes = 'requeued'
-            WHERE NOT resolved AND event_type IN ('dead_letter', 'row_set_aside')
-              AND (%(batch)s::text IS NULL OR import_batch_id = %(batch)s)
-            """,
-            {"batch": import_batch_id},
-        )
-        cursor.execute("SELECT marketing.wake_listeners('requeued', %s, %s)", (import_batch_id, len(requeued)))
-    for table in {table for table, _ in requeued if table}:
-        set_aside.take_back(connection, table, [int(row) for of, row in requeued if of == table])
-    return len(requeued)
+    batches = sorted({event["import_batch_id"] for event in requeued})
+    errors = sql.execute(
+        connection,
+        """
+        UPDATE marketing.pipeline_errors e
+        SET resolved = true, resolved_at = now(), resolved_by = marketing.actor(), resolution_notes = 'requeued'
+        WHERE NOT e.resolved AND (
+            %(ids)s::bigint[] IS NULL AND e.event_type IN ('dead_letter', 'row_set_aside')
+                AND (%(batch)s::text IS NULL OR e.import_batch_id = %(batch)s)
+            OR e.import_batch_id = ANY (%(batches)s::text[])
+                AND (e.error_details ->> 'event_id' = ANY (%(requeued)s::text[])
+                     OR EXISTS (SELECT FROM jsonb_path_query(e.error_details, '$.event_ids[*]') AS event (id)
+                                WHERE event.id::text = ANY (%(requeued)s::text[]))
+                     OR jsonb_path_exists(e.error_details, '$ ? (@.events > @.event_ids.size())'))
+                AND NOT EXISTS (SELECT FROM marketing.events_of_error(e.error_details, e.import_batch_id)))
+        """,
+        batch=import_batch_id,
+        ids=None if event_ids is None else list(event_ids),
+        batches=batches,
+        requeued=[str(event["id"]) for event in requeued],
+    )
+    sql.rows(
+        connection,
+        "SELECT marketing.wake_listeners('requeued', %(batch)s, %(events)s)",
+        batch=import_batch_id,
+        events=len(requeued),
+    )
+    return Requeued(len(requeued), tuple(batches), len(rows), errors)
+
+
+def events_of_errors(connection: Connection, wanted: ErrorFilter) -> list[int]:
+    """The dead letters that the open errors of the filter tell of; their ids, ascending."""
+    found = sql.rows(
+        connection,
+        f"""
+        SELECT DISTINCT event.id
+        FROM (SELECT error_details, import_batch_id FROM marketing.pipeline_errors WHERE NOT resolved AND {MATCHES}) AS e
+        CROSS JOIN LATERAL marketing.events_of_error(e.error_details, e.import_batch_id) AS event (id)
+        ORDER BY event.id
+        """,
+        **wanted.parameters(),
+    )
+    return [row["id"] for row in found]

@@ -1,6 +1,8 @@
 """Batches: all of them, one stage by stage, and why rows of one were rejected."""
 
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 
 from psycopg2.extensions import connection as Connection
 
@@ -8,9 +10,59 @@ from barton_pipeline.errors import InputError
 from barton_pipeline.postgres import sql
 
 
-def list_batches(connection: Connection, limit: int = 50) -> list[dict[str, Any]]:
-    """The newest batches: rows, companies, slots, targets, last stage, and events by state."""
-    return sql.rows(
+@dataclass(frozen=True)
+class Batch:
+    """A batch at a glance. ``state`` is running, failed, waiting or done.
+
+    The counts are those of the stage that made them and None until it is completed: ``rows`` and ``rejected`` are intake rows of
+    companies, ``companies``, ``slots`` and ``targets`` are what the batch has now.
+    """
+
+    batch: str
+    state: str
+    rows: int | None
+    rejected: int | None
+    companies: int | None
+    slots: int | None
+    targets: int | None
+    last_stage: str | None
+    last_completed_at: datetime | None
+    pending_events: int
+    processing_events: int
+    failed_events: int
+
+
+@dataclass(frozen=True)
+class BatchStage:
+    """A stage for one batch; all but the name is None until the batch has completed it.
+
+    ``seconds`` is what the last execution took, None when its statistics have been purged.
+    """
+
+    stage: str
+    rows_in: int | None
+    rows_out: int | None
+    rows_rejected: int | None
+    completed_at: datetime | None
+    seconds: Decimal | None
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A reason code (docs/explanation/validation.md), and how many intake rows of a batch bear it.
+
+    ``sample`` names the first two companies.
+    """
+
+    reason: str
+    rows: int
+    in_rejected_rows: int
+    sample: str | None
+
+
+def list_batches(connection: Connection, limit: int = 50) -> list[Batch]:
+    """The newest batches, those first that no stage has completed yet."""
+    rows = sql.rows(
         connection,
         """
         WITH events AS (
@@ -40,6 +92,7 @@ def list_batches(connection: Connection, limit: int = 50) -> list[dict[str, Any]
         """,
         limit=limit,
     )
+    return [Batch(**row) for row in rows]
 
 
 def list_batch_keys(connection: Connection) -> list[str]:
@@ -58,9 +111,9 @@ def list_batch_keys(connection: Connection) -> list[str]:
     return [row["import_batch_id"] for row in rows]
 
 
-def list_stages(connection: Connection, import_batch_id: str) -> list[dict[str, Any]]:
-    """The stages in order; those a batch has not completed have NULL counts."""
-    return sql.rows(
+def list_stages(connection: Connection, import_batch_id: str) -> list[BatchStage]:
+    """All stages in order, with what they made of the batch."""
+    rows = sql.rows(
         connection,
         """
         SELECT p.stage, b.rows_in, b.rows_out, b.rows_rejected, b.completed_at, w.duration_seconds AS seconds
@@ -73,11 +126,12 @@ def list_stages(connection: Connection, import_batch_id: str) -> list[dict[str, 
         """,
         batch=import_batch_id,
     )
+    return [BatchStage(**row) for row in rows]
 
 
-def count_reasons(connection: Connection, import_batch_id: str) -> list[dict[str, Any]]:
-    """Reason codes of a batch with their counts and two sample rows each, most frequent first."""
-    return sql.rows(
+def count_reasons(connection: Connection, import_batch_id: str) -> list[Reason]:
+    """The reason codes of a batch, most frequent first."""
+    rows = sql.rows(
         connection,
         """
         SELECT reason, count(*) AS rows, count(*) FILTER (WHERE NOT validated) AS in_rejected_rows,
@@ -89,6 +143,7 @@ def count_reasons(connection: Connection, import_batch_id: str) -> list[dict[str
         """,
         batch=import_batch_id,
     )
+    return [Reason(**row) for row in rows]
 
 
 def check_known_batch(connection: Connection, import_batch_id: str) -> None:

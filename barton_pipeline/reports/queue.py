@@ -1,20 +1,52 @@
 """The event queue in numbers."""
 
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 
 from psycopg2.extensions import connection as Connection
 
 from barton_pipeline.postgres import sql
 
 
-def list_pending(connection: Connection) -> list[dict[str, Any]]:
-    """Pending events by type, with age in minutes."""
-    return sql.rows(connection, "SELECT * FROM marketing.v_event_queue_status ORDER BY oldest_pending")
+@dataclass(frozen=True)
+class PendingEvents:
+    """The pending events of one type: how many, and when the oldest and the newest were raised."""
+
+    event_type: str
+    pending_count: int
+    oldest_pending: datetime
+    newest_pending: datetime
+    oldest_age_minutes: Decimal
 
 
-def measure_queue(connection: Connection) -> dict[str, Any]:
-    """The queue in numbers: what waits and since when, what is worked on, retried and dead, and the last hour's events."""
-    return sql.rows(
+@dataclass(frozen=True)
+class QueueHealth:
+    """The queue in numbers: what waits and since when, what is worked on, retried and dead, and the events of the last hour.
+
+    ``retrying`` are the pending events that have failed before. The mean is over the processed events of the last hour, and 0
+    when there are none.
+    """
+
+    pending: int
+    retrying: int
+    oldest_pending_minutes: float
+    processing: int
+    dead_letters: int
+    created_last_hour: int
+    of_these_processed: int
+    mean_seconds_to_process: float
+
+
+def list_pending(connection: Connection) -> list[PendingEvents]:
+    """Pending events by type, the type that waits longest first."""
+    rows = sql.rows(connection, "SELECT * FROM marketing.v_event_queue_status ORDER BY oldest_pending")
+    return [PendingEvents(**row) for row in rows]
+
+
+def measure_queue(connection: Connection) -> QueueHealth:
+    """The queue now."""
+    row = sql.one(
         connection,
         """
         WITH waiting AS (
@@ -30,4 +62,5 @@ def measure_queue(connection: Connection) -> dict[str, Any]:
                (SELECT count(*) FROM marketing.pipeline_events WHERE status = 'failed') AS dead_letters, hour.*
         FROM waiting, hour
         """,
-    )[0]
+    )
+    return QueueHealth(**row)

@@ -1,7 +1,10 @@
 """The sniper targets with their contacts, and as CSV."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, TextIO
 
 from psycopg2.extensions import connection as Connection
@@ -12,11 +15,60 @@ from barton_pipeline.postgres import sql
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def list_targets(
-    connection: Connection, import_batch_id: str | None = None, limit: int | None = None
-) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Target:
+    """A company worth contacting now, and whom to contact there.
+
+    Scores are 0 to 1, changes are now less before and None until a score has changed; ``p_convert`` is a calibrated probability,
+    None until a model has earned one (docs/explanation/scoring.md). ``contact_readiness`` is ready (a holder has a
+    verified address), unverified (one that nothing speaks against) or none. ``reasons`` are in words: those
+    of BIT, then those of PLE, each weightiest first.
+    """
+
+    company_id: str
+    company_name: str
+    website_url: str | None
+    city: str | None
+    state: str | None
+    ple_score: float
+    bit_intent_score: float
+    p_convert: float | None
+    ple_change: float | None
+    bit_change: float | None
+    days_since_signal: Decimal | None
+    contact_readiness: str
+    contacts_ready: int
+    contacts_held: int
+    ceo: str | None
+    ceo_email: str | None
+    cfo: str | None
+    cfo_email: str | None
+    hr: str | None
+    hr_email: str | None
+    reasons: tuple[str, ...]
+    last_signal_at: datetime | None
+    entered_at: datetime
+    import_batch_id: str
+
+    @property
+    def place(self) -> str | None:
+        """City and state, as far as they are known."""
+        return ", ".join(filter(None, (self.city, self.state))) or None
+
+    @property
+    def contacts(self) -> tuple[str, ...]:
+        """The names of those who hold the three slots."""
+        return tuple(name for name in (self.ceo, self.cfo, self.hr) if name)
+
+    @property
+    def main_reasons(self) -> tuple[str, ...]:
+        """The three weightiest reasons."""
+        return self.reasons[:3]
+
+
+def list_targets(connection: Connection, import_batch_id: str | None = None, limit: int | None = None) -> list[Target]:
     """The sniper targets, best first, with their slot holders; of one batch or of all."""
-    return sql.rows(
+    rows = sql.rows(
         connection,
         """
         SELECT t.company_id, t.company_name, t.website_url, t.city, t.state, t.ple_score, t.bit_intent_score, t.p_convert,
@@ -42,17 +94,16 @@ def list_targets(
         batch=import_batch_id,
         limit=limit,
     )
+    return [Target(**{**row, "reasons": tuple(row["reasons"])}) for row in rows]
 
 
-def write_csv(rows: Iterable[dict[str, Any]], stream: TextIO) -> None:
-    """Rows as CSV that is safe to open in a spreadsheet: text that looks like a formula gets a leading apostrophe."""
-    rows = list(rows)
-    if not rows:
-        return
+def write_csv(targets: Sequence[Target], stream: TextIO) -> None:
+    """CSV that is safe to open in a spreadsheet: text that looks like a formula gets a leading apostrophe."""
+    names = [field.name for field in fields(Target)]
     writer = csv.writer(stream)
-    writer.writerow(rows[0])
-    for row in rows:
-        writer.writerow([_safe_cell(value) for value in row.values()])
+    writer.writerow(names)
+    for target in targets:
+        writer.writerow([_safe_cell(getattr(target, name)) for name in names])
 
 
 def _safe_cell(value: Any) -> Any:

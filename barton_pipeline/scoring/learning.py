@@ -1,7 +1,8 @@
-"""Tests models honestly and decides whether one may score: leak probes, time order, companies kept together (docs/learning.md).
+"""Tests models honestly and decides whether one may score: leak probes, time order, companies kept together.
 
-Belongs here: what is measured and what a model has to pass. Not here: how points are learned (``scorecards``), the database
-(``training``), words and pictures (``model_card``). Imports scikit-learn: never on the path of a run.
+Explained in docs/explanation/learning.md. Belongs here: what is measured and what a model has to pass. Not here: how points
+are learned (``scorecards``), the database (``training``), words and pictures (``model_card``). Imports scikit-learn: never on
+the path of a run.
 """
 
 import re
@@ -15,6 +16,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.model_selection import GroupKFold
 
 from barton_pipeline.errors import BartonError
+from barton_pipeline.scoring.config import Learning
 from barton_pipeline.scoring.drift import stability_index
 from barton_pipeline.scoring.scorecards import METHODS, Examples, Scorecard, assign, fit, is_words, make_bins
 
@@ -53,46 +55,46 @@ class Outcome:
     curves: dict[str, Any] = field(default_factory=dict)
 
 
-def learn(examples: Examples, rules: Mapping[str, Any], cut: float, champion: Scorecard | None = None) -> Outcome:
+def learn(examples: Examples, rules: Learning, cut: float, champion: Scorecard | None = None) -> Outcome:
     """Probe, test and fit; decide whether the result may take the place of ``champion`` (None: the rubric).
 
     Raises LeakFound for a feature that knows the outcome, and BartonError when shuffled labels can be predicted.
     """
-    report: dict[str, Any] = summary(examples)
+    report: dict[str, Any] = summarise(examples)
     n, positives = len(examples), int(examples.converted.sum())
-    if n < rules["least_examples"] or positives < rules["least_positives"]:
+    if n < rules.least_examples or positives < rules.least_positives:
         reason = (
-            f"The rubric stays: {n:,} judged leads with {positives:,} positives, and {rules['least_examples']:,} with "
-            f"{rules['least_positives']:,} are needed (learning in scoring.yaml)."
+            f"The rubric stays: {n:,} judged leads with {positives:,} positives, and {rules.least_examples:,} with "
+            f"{rules.least_positives:,} are needed (learning in scoring.yaml)."
         )
         return Outcome({**report, "decision": reason}, reason=reason)
-    if findings := leaks(examples, rules):
+    if findings := find_leaks(examples, rules):
         raise LeakFound(findings)
-    report["shuffled_auc"] = shuffled_auc(examples, rules)
-    if abs(report["shuffled_auc"] - 0.5) > rules["permutation_tolerance"]:
+    report["shuffled_auc"] = measure_shuffled_auc(examples, rules)
+    if abs(report["shuffled_auc"] - 0.5) > rules.permutation_tolerance:
         raise BartonError(
             f"No model was built: with labels shuffled the AUC is {report['shuffled_auc']:.3f} instead of about 0.5, so the "
             "test itself leaks. Look for companies under several IDs."
         )
-    blocks = rolling_blocks(examples, rules, champion)
+    blocks = measure_blocks(examples, rules, champion)
     report["blocks"] = blocks
-    method = "boosting" if wins(blocks, "boosting", "logistic") >= rules["blocks_to_win"] else "logistic"
-    held_out = out_of_fold(examples, method, rules)
+    method = "boosting" if count_wins(blocks, "boosting", "logistic") >= rules.blocks_to_win else "logistic"
+    held_out = predict_out_of_fold(examples, method, rules)
     card = fit(examples, method, rules)
     report |= {
         "method": method,
-        **quality(examples, held_out["p"]),
-        **at_cut(examples, held_out["score"], cut),
-        "features": importance(card, examples),
-        "drift": drift_between_halves(examples, card),
+        **measure_quality(examples, held_out["p"]),
+        **measure_at_cut(examples, held_out["score"], cut),
+        "features": measure_importance(card, examples),
+        "drift": measure_drift(examples, card),
     }
     incumbent = "champion" if champion else "rubric"
-    publish, reason = _decide(blocks, method, incumbent, rules["blocks_to_win"], examples)
+    publish, reason = _decide(blocks, method, incumbent, rules.blocks_to_win, examples)
     report["decision"] = reason
     return Outcome(report, publish, reason, method, card, {"p": held_out["p"], "converted": examples.converted})
 
 
-def summary(examples: Examples) -> dict[str, Any]:
+def summarise(examples: Examples) -> dict[str, Any]:
     """Counts, base rate, time span, and how often each feature is known."""
     found: dict[str, Any] = {
         "n": len(examples),
@@ -106,37 +108,37 @@ def summary(examples: Examples) -> dict[str, Any]:
     return found
 
 
-def leaks(examples: Examples, rules: Mapping[str, Any]) -> dict[str, str]:
+def find_leaks(examples: Examples, rules: Learning) -> dict[str, str]:
     """Features that must not be learned from, with what was found: by name, by AUC of their own, by a word that decides."""
     found = {}
     for name in examples.features:
-        if name not in rules["cleared"] and (reason := _leak(name, examples, rules)):
+        if name not in rules.cleared and (reason := _find_leak(name, examples, rules)):
             found[name] = reason
     return found
 
 
-def _leak(name: str, examples: Examples, rules: Mapping[str, Any]) -> str:
+def _find_leak(name: str, examples: Examples, rules: Learning) -> str:
     values = examples.features[name]
-    auc = feature_auc(values, examples)
-    if auc >= rules["leak_auc"]:
+    auc = measure_feature_auc(values, examples)
+    if auc >= rules.leak_auc:
         return f"alone it reaches an AUC of {auc:.2f}"
     words = " " + " ".join(re.findall("[a-z0-9]+", name.lower())) + " "
-    if late := [word for word in rules["never"] if f" {word} " in words]:
+    if late := [word for word in rules.never if f" {word} " in words]:
         return f"its name says it is written later or because of the score ({late[0]})"
     if not is_words(values):
         return ""
     base = examples.converted.mean()
     for word, rows in values.groupby(values).groups.items():
         rate = examples.converted[values.index.get_indexer(rows)].mean()
-        if len(rows) < rules["certain_share"] * len(examples):
+        if len(rows) < rules.certain_share * len(examples):
             continue
         for kind, expected, part in (("positive", base, rate), ("negative", 1 - base, 1 - rate)):
-            if len(rows) * expected >= LEAST_EXPECTED and part <= rules["certain_part"] * expected:
+            if len(rows) * expected >= LEAST_EXPECTED and part <= rules.certain_part * expected:
                 return f"of {len(rows):,} with {word!r} {part:.1%} are {kind}, {expected:.1%} of all"
     return ""
 
 
-def feature_auc(values: pd.Series, examples: Examples) -> float:
+def measure_feature_auc(values: pd.Series, examples: Examples) -> float:
     """AUC of one feature alone, at least 0.5; each bin is rated on other companies than the ones it is tested on."""
     bins = make_bins(str(values.name), values, 20, 0.005)
     codes = assign(values, bins)
@@ -150,7 +152,7 @@ def feature_auc(values: pd.Series, examples: Examples) -> float:
     return max(auc, 1 - auc)
 
 
-def shuffled_auc(examples: Examples, rules: Mapping[str, Any]) -> float:
+def measure_shuffled_auc(examples: Examples, rules: Learning) -> float:
     """Mean AUC of logistic models whose labels were shuffled: 0.5, unless the test itself leaks."""
     chance = np.random.default_rng(0)
     found = []
@@ -158,11 +160,11 @@ def shuffled_auc(examples: Examples, rules: Mapping[str, Any]) -> float:
         shuffled = Examples(
             examples.features, examples.rubric, chance.permutation(examples.converted), examples.company, None
         )
-        found.append(roc_auc_score(shuffled.converted, out_of_fold(shuffled, "logistic", rules)["p"]))
+        found.append(roc_auc_score(shuffled.converted, predict_out_of_fold(shuffled, "logistic", rules)["p"]))
     return round(float(np.mean(found)), 3)
 
 
-def out_of_fold(examples: Examples, method: str, rules: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def predict_out_of_fold(examples: Examples, method: str, rules: Learning) -> dict[str, np.ndarray]:
     """Probability and score of each example by a model that has seen neither it nor its company."""
     p, score = np.empty(len(examples)), np.empty(len(examples))
     for train, test in GroupKFold(FOLDS).split(p, groups=examples.company):
@@ -172,53 +174,54 @@ def out_of_fold(examples: Examples, method: str, rules: Mapping[str, Any]) -> di
     return {"p": p, "score": score}
 
 
-def rolling_blocks(examples: Examples, rules: Mapping[str, Any], champion: Scorecard | None) -> list[dict[str, Any]]:
+def measure_blocks(examples: Examples, rules: Learning, champion: Scorecard | None) -> list[dict[str, Any]]:
     """Blocks of equal size in time order, each tested on models of what was known when it began.
 
-    Trained on attempts whose horizon had ended by then, of companies that are not in the block. The champion has seen older blocks:
+    Trained on attempts whose horizon had ended by then, of companies that are not in the block. ``champion`` is None while the
+    rubric scores. The champion has seen older blocks:
     that is to its advantage. Blocks without enough to train or test on say so under ``skipped``.
     """
     if examples.as_of is None:
         return []
     order = np.argsort(examples.as_of, kind="stable")
-    horizon = np.timedelta64(int(rules["horizon_days"]), "D")
+    horizon = np.timedelta64(rules.horizon_days, "D")
     found = []
-    for number, rows in enumerate(np.array_split(order, rules["blocks"])[1:], 2):
+    for number, rows in enumerate(np.array_split(order, rules.blocks)[1:], 2):
         start = examples.as_of[rows].min()
         train = (examples.as_of + horizon <= start) & ~np.isin(examples.company, examples.company[rows])
         block: dict[str, Any] = {"block": number, "from": str(start), "trained_on": int(train.sum())}
         tested, learned_from = examples.take(rows), examples.take(train)
         block |= {"n": len(rows), "positives": int(tested.converted.sum())}
         found.append(block)
-        if min(_least(tested), _least(learned_from)) < LEAST_OF_EACH:
+        if min(_count_rarer_kind(tested), _count_rarer_kind(learned_from)) < LEAST_OF_EACH:
             block["skipped"] = f"fewer than {LEAST_OF_EACH} positives or negatives to train or test on"
             continue
         base = float(learned_from.converted.mean())
-        block["rubric"] = _measures(tested, examples.rubric.iloc[rows].to_numpy().sum(axis=1), np.full(len(rows), base))
+        block["rubric"] = _measure(tested, examples.rubric.iloc[rows].to_numpy().sum(axis=1), np.full(len(rows), base))
         for method in METHODS:
             card = fit(learned_from, method, rules)
             p = card.probabilities(tested)
-            block[method] = _measures(tested, p, p)
+            block[method] = _measure(tested, p, p)
         if champion is not None:
             p = champion.probabilities(tested)
-            block["champion"] = _measures(tested, p, p)
+            block["champion"] = _measure(tested, p, p)
     return found
 
 
-def _least(examples: Examples) -> int:
+def _count_rarer_kind(examples: Examples) -> int:
     positives = int(examples.converted.sum())
     return min(positives, len(examples) - positives)
 
 
-def _measures(examples: Examples, order: np.ndarray, p: np.ndarray) -> dict[str, float]:
+def _measure(examples: Examples, order: np.ndarray, p: np.ndarray) -> dict[str, float]:
     return {
         "auc": round(float(roc_auc_score(examples.converted, order)), 4),
         "brier": round(float(np.mean((p - examples.converted) ** 2)), 5),
-        "lift": round(lift(examples.converted, order), 3),
+        "lift": round(measure_lift(examples.converted, order), 3),
     }
 
 
-def wins(blocks: list[dict[str, Any]], challenger: str, incumbent: str) -> int:
+def count_wins(blocks: list[dict[str, Any]], challenger: str, incumbent: str) -> int:
     """Blocks in which the challenger is better in Brier score and in lift."""
     tested = [block for block in blocks if challenger in block and incumbent in block]
     return sum(
@@ -238,14 +241,14 @@ def _decide(
             f"Not published: only {len(tested)} of {len(blocks)} blocks could be tested in time order and {needed} are needed; the "
             f"attempts must reach further back than the horizon. The {incumbent} stays."
         )
-    won = wins(blocks, method, incumbent)
+    won = count_wins(blocks, method, incumbent)
     verdict = f"the {method} model beats the {incumbent} in {won} of {len(tested)} time blocks ({needed} are needed)"
     if won < needed:
         return False, f"Not published: {verdict}. The {incumbent} stays."
     return True, f"Published: {verdict}."
 
 
-def lift(converted: np.ndarray, order: np.ndarray, top: float = TOP) -> float:
+def measure_lift(converted: np.ndarray, order: np.ndarray, top: float = TOP) -> float:
     """Rate of positives among the top tenth over the base rate; equals at the edge count in part."""
     size = max(1, round(len(order) * top))
     edge = np.sort(order)[::-1][size - 1]
@@ -254,7 +257,7 @@ def lift(converted: np.ndarray, order: np.ndarray, top: float = TOP) -> float:
     return float(found / size / converted.mean())
 
 
-def quality(examples: Examples, p: np.ndarray) -> dict[str, Any]:
+def measure_quality(examples: Examples, p: np.ndarray) -> dict[str, Any]:
     """AUC, average precision, Brier skill against the base rate, calibration error with its table, lift with its interval."""
     converted = examples.converted
     base = float(converted.mean())
@@ -265,7 +268,7 @@ def quality(examples: Examples, p: np.ndarray) -> dict[str, Any]:
     lifts = []
     for _ in range(RESAMPLES):
         rows = np.concatenate([rows_of[place] for place in chance.integers(len(companies), size=len(companies))])
-        lifts.append(lift(converted[rows], p[rows]))
+        lifts.append(measure_lift(converted[rows], p[rows]))
     table = []
     for rows in np.array_split(np.argsort(p, kind="stable"), RELIABILITY_BINS):
         table.append({"n": len(rows), "predicted": float(p[rows].mean()), "happened": float(converted[rows].mean())})
@@ -277,26 +280,26 @@ def quality(examples: Examples, p: np.ndarray) -> dict[str, Any]:
         "brier_skill": round(1 - brier / (base * (1 - base)), 4),
         "ece": round(float(ece), 4),
         "reliability": [{name: round(value, 4) for name, value in row.items()} for row in table],
-        "lift_at_10": round(lift(converted, p), 3),
+        "lift_at_10": round(measure_lift(converted, p), 3),
         "lift_at_10_interval": [round(float(edge), 3) for edge in np.quantile(lifts, [0.025, 0.975])],
     }
 
 
-def at_cut(examples: Examples, score: np.ndarray, cut: float) -> dict[str, Any]:
+def measure_at_cut(examples: Examples, score: np.ndarray, cut: float) -> dict[str, Any]:
     """How many leads are above the sniper cut, and how many of them converted."""
     above = score > cut
     precision = round(float(examples.converted[above].mean()), 4) if above.any() else None
     return {"cut": cut, "above_cut": int(above.sum()), "precision_above_cut": precision}
 
 
-def importance(card: Scorecard, examples: Examples) -> list[dict[str, Any]]:
+def measure_importance(card: Scorecard, examples: Examples) -> list[dict[str, Any]]:
     """Mean absolute contribution in log-odds of each feature that has any, largest first."""
     mean = card.contributions(examples).abs().mean().sort_values(ascending=False)
     found = [{"feature": str(name), "mean_log_odds": round(float(value), 4)} for name, value in mean.items()]
     return [row for row in found if row["mean_log_odds"]]
 
 
-def drift_between_halves(examples: Examples, card: Scorecard) -> dict[str, float]:
+def measure_drift(examples: Examples, card: Scorecard) -> dict[str, float]:
     """Population stability index of each feature, the newer half of the examples against the older."""
     if examples.as_of is None:
         return {}

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 FEATURES_SHOWN = 15
 
 
-def write(version: str | None, outcome: "Outcome") -> str:
-    """The card; for a training that came to no model, what was missing."""
+def write_card(version: str | None, outcome: "Outcome") -> str:
+    """The card in Markdown; ``version`` is None for a training that came to no model, and the card says what was missing."""
     report = outcome.report
     lines = [f"# PLE model {version or '(none)'}", "", f"**{report['decision']}**", ""]
     lines += [
@@ -47,7 +47,7 @@ def write(version: str | None, outcome: "Outcome") -> str:
         "",
         "Each block by models of what was known when it began, without the block's companies. AUC / Brier / lift.",
         "",
-        *_blocks(report["blocks"]),
+        *_block_rows(report["blocks"]),
         "",
         "## What it looks at",
         "",
@@ -73,7 +73,7 @@ def write(version: str | None, outcome: "Outcome") -> str:
     return "\n".join(lines) + "\n"
 
 
-def _blocks(blocks: list[dict[str, Any]]) -> list[str]:
+def _block_rows(blocks: list[dict[str, Any]]) -> list[str]:
     rows = []
     for block in blocks:
         measured = [
@@ -90,7 +90,7 @@ def _table(header: list[str], rows: list[list[Any]]) -> list[str]:
     return lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
 
 
-def plots(outcome: "Outcome") -> dict[str, bytes]:
+def draw_plots(outcome: "Outcome") -> dict[str, bytes]:
     """PNG pictures by name: reliability, gain curve, features; none when no model was learned."""
     if outcome.card is None:
         return {}

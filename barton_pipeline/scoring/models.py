@@ -6,6 +6,8 @@ from typing import Any
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
 
+from barton_pipeline.postgres import sql
+
 # ``scorecards.Scorecard.to_dict()``
 Scores = dict[str, Any]
 
@@ -20,14 +22,13 @@ class Champion:
     trained_until: Any
 
 
-def champion(connection: Connection) -> Champion | None:
+def read_champion(connection: Connection) -> Champion | None:
     """The published model, None while the rubric scores."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT version, method, scorecard, trained_until FROM marketing.ple_models WHERE status = 'champion'"
-        )
-        row = cursor.fetchone()
-    return Champion(*row) if row else None
+    found = sql.rows(
+        connection,
+        "SELECT version, method, scorecard, trained_until FROM marketing.ple_models WHERE status = 'champion'",
+    )
+    return Champion(**found[0]) if found else None
 
 
 def keep(
@@ -43,39 +44,35 @@ def keep(
     trained_until: Any,
 ) -> None:
     """Keep a model that was trained; ``publish`` makes it the champion and retires the one before."""
-    with connection.cursor() as cursor:
-        # two trainings at once publish one after the other
-        cursor.execute("LOCK TABLE marketing.ple_models IN SHARE ROW EXCLUSIVE MODE")
-        if publish:
-            cursor.execute(
-                "UPDATE marketing.ple_models SET status = 'retired', retired_at = now() WHERE status = 'champion'"
-            )
-        cursor.execute(
-            """
-            INSERT INTO marketing.ple_models
-                (version, method, status, reason, scorecard, report, card, trained_until)
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (version) DO NOTHING
-            """,
-            (
-                version,
-                method,
-                "champion" if publish else "rejected",
-                reason,
-                Json(scorecard),
-                Json(report),
-                card,
-                trained_until,
-            ),
-        )
+    # two trainings at once publish one after the other
+    sql.execute(connection, "LOCK TABLE marketing.ple_models IN SHARE ROW EXCLUSIVE MODE")
+    if publish:
+        retire(connection)
+    sql.execute(
+        connection,
+        """
+        INSERT INTO marketing.ple_models (version, method, status, reason, scorecard, report, card, trained_until)
+        VALUES (%(version)s, %(method)s, %(status)s, %(reason)s, %(scorecard)s, %(report)s, %(card)s, %(trained_until)s)
+        ON CONFLICT (version) DO NOTHING
+        """,
+        version=version,
+        method=method,
+        status="champion" if publish else "rejected",
+        reason=reason,
+        scorecard=Json(scorecard),
+        report=Json(report),
+        card=card,
+        trained_until=trained_until,
+    )
 
 
 def retire(connection: Connection) -> str | None:
-    """Back to the rubric; returns the version of the model that was retired."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE marketing.ple_models SET status = 'retired', retired_at = now() WHERE status = 'champion' RETURNING version
-            """
-        )
-        row = cursor.fetchone()
-    return row[0] if row else None
+    """Back to the rubric; returns the version of the model that was retired, None when the rubric scored anyway."""
+    found = sql.rows(
+        connection,
+        """
+        UPDATE marketing.ple_models SET status = 'retired', retired_at = now()
+        WHERE status = 'champion' RETURNING version
+        """,
+    )
+    return found[0]["version"] if found else None

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg2
 
+from barton_pipeline.postgres import sql
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.scoring import bit, drift, ple, selection, targets
 from barton_pipeline.stages.runner import WORK_MEM
@@ -27,30 +28,31 @@ def rescore(triggered_by: str, progress: Callable[[int], None] = lambda companie
     counts: dict[str, Any] = {"companies": 0, "entered": 0, "left_the_list": 0}
     after: str | None = ""
     while after is not None:
-        after, page = _page(after)
+        after, page = _score_page(after)
         counts["companies"] += page.get("rows_in", 0)
         counts["entered"] += page.get("entered", 0)
         counts["left_the_list"] += page.get("left_the_list", 0)
         progress(page.get("rows_in", 0))
-    counts["drifted"] = drift.alarm()
+    counts["drifted"] = drift.raise_alarm()
     seconds = round(time.monotonic() - started, 3)
-    with transaction() as connection, connection.cursor() as cursor:
-        cursor.execute(
+    with transaction() as connection:
+        sql.execute(
+            connection,
             """
             INSERT INTO marketing.workflow_stats (workflow_name, status, duration_seconds, triggered_by)
-            VALUES ('rescore', 'ok', %s, %s)
+            VALUES ('rescore', 'ok', %(seconds)s, %(triggered_by)s)
             """,
-            (seconds, triggered_by),
+            seconds=seconds,
+            triggered_by=triggered_by,
         )
     return {**counts, "seconds": seconds}
 
 
-def _page(after: str) -> tuple[str | None, dict[str, Any]]:
+def _score_page(after: str) -> tuple[str | None, dict[str, Any]]:
     for attempt in range(1, TRIES + 1):
         try:
             with transaction() as connection:
-                with connection.cursor() as cursor:
-                    cursor.execute("SELECT set_config('work_mem', %s, true)", (WORK_MEM,))
+                sql.execute(connection, "SELECT set_config('work_mem', %(memory)s, true)", memory=WORK_MEM)
                 last = selection.choose_page(connection, after, PAGE)
                 if last is None:
                     return None, {}

@@ -1,7 +1,9 @@
 """A PLE model is a scorecard: points by feature and bin, so SQL can score with it and each feature's contribution is exact.
 
-Belongs here: binning, the two ways to learn the points, calibration and ranks (docs/learning.md). Not here: testing models
-(``learning``), scoring companies (``sql/scoring/ple.sql``, which computes the same). Imports scikit-learn: not on a run's path.
+Belongs here: binning, the two ways to learn the points, calibration and ranks (docs/explanation/learning.md). Not
+here: testing models
+(``learning``), scoring companies (``sql/scoring/scorecard.sql``, which computes the same). Imports scikit-learn: not on a run's
+path.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +17,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 from threadpoolctl import threadpool_limits
+
+from barton_pipeline.scoring.config import Learning
 
 METHODS = ("logistic", "boosting")
 RANK_POINTS = 101
@@ -90,12 +94,13 @@ class Scorecard:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Scorecard":
+        """The inverse of ``to_dict``, also after a way through JSON."""
         tuples = {name: tuple(values[name]) for name in ("rank_logits", "ranks")}
         return cls(**{**values, **tuples, "bins": tuple(Bin(**entry) for entry in values["bins"])})
 
     def contributions(self, examples: Examples) -> pd.DataFrame:
         """Log-odds by feature, n rows."""
-        by_feature = _by_feature(self.bins)
+        by_feature = _group_by_feature(self.bins)
         columns = {}
         for feature, bins in by_feature.items():
             values = examples.features[feature] if feature in examples.features else pd.Series([None] * len(examples))
@@ -105,22 +110,24 @@ class Scorecard:
         return pd.DataFrame(columns, index=examples.features.index)
 
     def logits(self, examples: Examples) -> np.ndarray:
+        """Log-odds, n values, not calibrated."""
         return self.intercept + self.contributions(examples).to_numpy().sum(axis=1)
 
     def probabilities(self, examples: Examples) -> np.ndarray:
+        """Calibrated probabilities of conversion, n values in 0..1."""
         return _sigmoid(self.calibration_intercept + self.calibration_slope * self.logits(examples))
 
     def scores(self, examples: Examples) -> np.ndarray:
-        """ple_score, 0..1."""
+        """ple_score, n values in 0..1."""
         return np.interp(self.logits(examples), self.rank_logits, self.ranks)
 
 
-def fit(examples: Examples, method: str, rules: Mapping[str, Any]) -> Scorecard:
-    """Learn points, calibration and ranks. ``rules`` is the ``learning`` part of scoring.yaml."""
+def fit(examples: Examples, method: str, rules: Learning) -> Scorecard:
+    """Learn points, calibration and ranks. ``method`` is one of METHODS."""
     # scikit-learn's threads wait for each other: on two busy cores one thread was 20 times as fast at 4,000 examples
     with threadpool_limits(1):
-        card = _points(examples, method, rules)
-        slope, intercept = _calibration(examples, method, rules)
+        card = _learn_points(examples, method, rules)
+        slope, intercept = _learn_calibration(examples, method, rules)
     logits = card.logits(examples)
     at = np.quantile(logits, np.linspace(0, 1, RANK_POINTS))
     places = np.unique(at)
@@ -167,23 +174,24 @@ def assign(values: pd.Series, bins: Sequence[Bin]) -> np.ndarray:
 
 
 def is_words(values: pd.Series) -> bool:
+    """Whether a feature is words, not numbers."""
     return not pd.api.types.is_numeric_dtype(values)
 
 
-def _by_feature(bins: Sequence[Bin]) -> dict[str, list[Bin]]:
+def _group_by_feature(bins: Sequence[Bin]) -> dict[str, list[Bin]]:
     found: dict[str, list[Bin]] = {}
     for entry in bins:
         found.setdefault(entry.feature, []).append(entry)
     return found
 
 
-def _points(examples: Examples, method: str, rules: Mapping[str, Any]) -> Scorecard:
-    most = rules["bins"] if method == "logistic" else rules["boosting_bins"]
+def _learn_points(examples: Examples, method: str, rules: Learning) -> Scorecard:
+    most = rules.bins if method == "logistic" else rules.boosting_bins
     bins = {
-        name: make_bins(name, examples.features[name], most, rules["least_share_of_bin"]) for name in examples.features
+        name: make_bins(name, examples.features[name], most, rules.least_share_of_bin) for name in examples.features
     }
     codes = {name: assign(examples.features[name], bins[name]) for name in bins}
-    learn = _logistic if method == "logistic" else _boosting
+    learn = _learn_logistic if method == "logistic" else _learn_boosting
     intercept, slope, points = learn(examples, bins, codes, rules)
     finished = []
     for name, entries in bins.items():
@@ -201,8 +209,8 @@ def _points(examples: Examples, method: str, rules: Mapping[str, Any]) -> Scorec
 _Learned = tuple[float, float, dict[str, np.ndarray]]
 
 
-def _logistic(
-    examples: Examples, bins: Mapping[str, list[Bin]], codes: Mapping[str, np.ndarray], rules: Any
+def _learn_logistic(
+    examples: Examples, bins: Mapping[str, list[Bin]], codes: Mapping[str, np.ndarray], rules: Learning
 ) -> _Learned:
     """L2 pulls every bin to 0 but hardly the rubric's column: what the examples do not show, the rubric decides."""
     n = len(examples)
@@ -212,17 +220,17 @@ def _logistic(
     matrix = sparse.csr_matrix((np.ones(cells.size), (rows, cells.ravel())), shape=(n, starts[-1]))
     has_rubric = bool(len(examples.rubric.columns))
     if has_rubric:
-        rubric = examples.rubric.to_numpy().sum(axis=1, keepdims=True) * rules["rubric_freedom"]
+        rubric = examples.rubric.to_numpy().sum(axis=1, keepdims=True) * rules.rubric_freedom
         matrix = sparse.hstack([matrix, sparse.csr_matrix(rubric)], format="csr")
-    model = LogisticRegression(C=rules["regularisation"], max_iter=2000).fit(matrix, examples.converted)
+    model = LogisticRegression(C=rules.regularisation, max_iter=2000).fit(matrix, examples.converted)
     weights = model.coef_[0]
     points = {name: weights[start : start + len(bins[name])] for name, start in zip(bins, starts, strict=False)}
-    slope = weights[-1] * rules["rubric_freedom"] if has_rubric else 0.0
+    slope = weights[-1] * rules.rubric_freedom if has_rubric else 0.0
     return float(model.intercept_[0]), float(slope), points
 
 
-def _boosting(
-    examples: Examples, bins: Mapping[str, list[Bin]], codes: Mapping[str, np.ndarray], rules: Any
+def _learn_boosting(
+    examples: Examples, bins: Mapping[str, list[Bin]], codes: Mapping[str, np.ndarray], rules: Learning
 ) -> _Learned:
     """Each tree sees one feature, so the sum of trees is a sum over features, and a feature's part is read off bin by bin."""
     names = list(bins)
@@ -232,15 +240,15 @@ def _boosting(
         missing = matrix[:, place] == len(bins[name]) - 1
         # a column that is missing throughout cannot be binned, and says nothing
         matrix[missing, place] = 0 if missing.all() else np.nan
-    settings = rules["boosting"]
+    settings = rules.boosting
     model = HistGradientBoostingClassifier(
         interaction_cst="no_interactions",
-        monotonic_cst=[rules["monotone"].get(name, 0) for name in names],
+        monotonic_cst=[rules.monotone.get(name, 0) for name in names],
         categorical_features=words,
-        max_iter=settings["iterations"],
-        learning_rate=settings["learning_rate"],
-        min_samples_leaf=settings["least_examples_in_leaf"],
-        l2_regularization=settings["l2"],
+        max_iter=settings.iterations,
+        learning_rate=settings.learning_rate,
+        min_samples_leaf=settings.least_examples_in_leaf,
+        l2_regularization=settings.l2,
         early_stopping=False,
         random_state=0,
     ).fit(matrix, examples.converted)
@@ -254,11 +262,11 @@ def _boosting(
     return base, 0.0, points
 
 
-def _calibration(examples: Examples, method: str, rules: Mapping[str, Any]) -> tuple[float, float]:
+def _learn_calibration(examples: Examples, method: str, rules: Learning) -> tuple[float, float]:
     """Platt's sigmoid on log-odds of examples whose companies the points were not learned from: (slope, intercept)."""
     logits = np.empty(len(examples))
     for train, test in GroupKFold(CALIBRATION_FOLDS).split(logits, groups=examples.company):
-        logits[test] = _points(examples.take(train), method, rules).logits(examples.take(test))
+        logits[test] = _learn_points(examples.take(train), method, rules).logits(examples.take(test))
     model = LogisticRegression(C=_UNPENALISED).fit(logits.reshape(-1, 1), examples.converted)
     slope = float(model.coef_[0, 0])
     if slope > 0:

@@ -21,15 +21,16 @@ def run(connection: Connection, import_batch_id: str) -> dict[str, Any]:
 def store(connection: Connection, import_batch_id: str | None) -> dict[str, Any]:
     """Bring marketing.sniper_targets in step for the chosen companies; who enters and leaves is an event of the batch.
 
+    ``import_batch_id`` is None for the nightly round, which belongs to no batch.
     ``expected_precision`` is empty until a model has earned probabilities.
     """
     scoring = rules()
-    labels = [{key: rule[key] for key in ("signal_type", "label")} for rule in scoring.bit["signals"]]
+    labels = [{"signal_type": name, "label": rule.label} for name, rule in scoring.bit.signals.items()]
     return run_sql(
         connection,
         "sniper_targets",
         batch=import_batch_id,
         version=scoring.version,
         signal_labels=json.dumps(labels),
-        **scoring.targets,
+        **vars(scoring.targets),
     )

@@ -1,7 +1,7 @@
 """From the database to a model and back: builds the training set, has a model learned from it, keeps and perhaps publishes it.
 
-Belongs here: SQL in, models out. What is learned and tested is ``learning``; docs/learning.md explains. scikit-learn is imported
-only when a model is learned.
+Belongs here: SQL in, models out. What is learned and tested is ``learning``; docs/explanation/learning.md explains.
+scikit-learn is imported only when a model is learned.
 """
 
 import hashlib
@@ -10,54 +10,54 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from psycopg2.extensions import connection as Connection
-from psycopg2.extras import RealDictCursor
 
-from barton_pipeline.postgres.sql import sql_path
+from barton_pipeline.postgres import sql
 from barton_pipeline.scoring import bit, drift, models
 from barton_pipeline.scoring.config import rules
+from barton_pipeline.scoring.steps import statement
 
 if TYPE_CHECKING:
     from barton_pipeline.scoring.learning import Outcome
     from barton_pipeline.scoring.scorecards import Examples
 
-# Features of an example, and under @feature its part of the rubric's score.
-_STORE = """
-    DELETE FROM marketing.ple_training_examples;
-    INSERT INTO marketing.ple_training_examples (id, company_id, as_of, converted, features)
-    WITH features AS ({features}), points AS (
-        SELECT m.* FROM jsonb_to_recordset(%(ple_rules)s::jsonb -> 'points') AS m (feature text, points float8)
-    )
-    SELECT a.id, a.company_id, a.as_of, a.converted,
-           jsonb_object_agg(f.feature, coalesce(to_jsonb(f.number), to_jsonb(f.word)))
-           || coalesce(jsonb_object_agg('@' || f.feature, f.share * p.points / 100)
-                       FILTER (WHERE p.points > 0 AND f.share > 0), '{{}}')
-    FROM features f JOIN pg_temp.attempts a USING (id) LEFT JOIN points p USING (feature)
-    GROUP BY a.id, a.company_id, a.as_of, a.converted
-"""
-
 
 def build(connection: Connection, moment: datetime | None = None) -> dict[str, Any]:
     """Build marketing.ple_training_examples anew from what was known at each attempt; returns the counts.
 
-    ``moment`` (now) decides which attempts are old enough to judge.
+    ``moment`` (None: now) decides which attempts are old enough to judge.
     """
     learning = rules().learning
-    chosen = sql_path("scoring", "training_examples.sql").read_text(encoding="utf-8")
-    features = sql_path("scoring", "features.sql").read_text(encoding="utf-8")
-    parameters = {name: learning[name] for name in ("horizon_days", "positive_outcomes", "most_examples")}
-    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute(chosen, {**parameters, "moment": moment or datetime.now(UTC)})
-        counts = dict(cursor.fetchone() or {})
-        bit.score(connection)
-        cursor.execute(_STORE.format(features=features), rules().parameters())
-        cursor.execute(
-            "SELECT count(*) AS examples, count(*) FILTER (WHERE converted) AS positives, count(DISTINCT company_id) AS companies, "
-            "min(as_of) AS oldest, max(as_of) AS newest FROM marketing.ple_training_examples"
-        )
-        return {**counts, **(cursor.fetchone() or {})}
+    counts = sql.run_file(
+        connection,
+        "scoring",
+        "attempts.sql",
+        horizon_days=learning.horizon_days,
+        positive_outcomes=learning.positive_outcomes,
+        most_examples=learning.most_examples,
+        moment=moment or datetime.now(UTC),
+    )
+    bit.score(connection)
+    sql.execute(
+        connection,
+        f"""
+        DELETE FROM marketing.ple_training_examples;
+        INSERT INTO marketing.ple_training_examples (id, company_id, as_of, converted, features)
+        {statement("features", "training_examples")}
+        """,
+        **rules().parameters(),
+    )
+    found = sql.one(
+        connection,
+        """
+        SELECT count(*) AS examples, count(*) FILTER (WHERE converted) AS positives,
+               count(DISTINCT company_id) AS companies, min(as_of) AS oldest, max(as_of) AS newest
+        FROM marketing.ple_training_examples
+        """,
+    )
+    return {**counts, **found}
 
 
-def examples(connection: Connection) -> "Examples":
+def read_examples(connection: Connection) -> "Examples":
     """The training set as ``build`` left it, in time order."""
     import numpy as np
     import pandas as pd
@@ -94,25 +94,25 @@ def learn(connection: Connection) -> tuple[str | None, "Outcome", str]:
     from barton_pipeline.scoring import learning, model_card
     from barton_pipeline.scoring.scorecards import Scorecard
 
-    found = examples(connection)
-    incumbent = models.champion(connection)
+    found = read_examples(connection)
+    incumbent = models.read_champion(connection)
     outcome = learning.learn(
         found,
         rules().learning,
-        rules().targets["ple_cut"],
+        rules().targets.ple_cut,
         Scorecard.from_dict(incumbent.scorecard) if incumbent else None,
     )
     if outcome.card is None or outcome.method is None:
-        return None, outcome, model_card.write(None, outcome)
+        return None, outcome, model_card.write_card(None, outcome)
     scorecard = outcome.card.to_dict()
     # drift is measured against the companies of today, not against those that were worth an attempt
-    for entry, share in zip(scorecard["bins"], drift.population_shares(connection, scorecard) or (), strict=False):
+    for entry, share in zip(scorecard["bins"], drift.measure_shares(connection, scorecard) or (), strict=False):
         entry["share"] = share
     assert found.as_of is not None, "attempts have dates"
     newest = found.as_of.max().astype(datetime)
     digest = hashlib.sha256(json.dumps(scorecard, sort_keys=True).encode()).hexdigest()[:8]
     version = f"{outcome.method}-{newest:%Y%m%d}-{digest}"
-    card = model_card.write(version, outcome)
+    card = model_card.write_card(version, outcome)
     models.keep(
         connection,
         version=version,

@@ -29,7 +29,8 @@ WORK_MEM = "64MB"
 Counts = dict[str, Any]
 # What a stage does to one batch; the connection is in the stage's transaction.
 Work = Callable[[Connection, str], Counts]
-# What a stage buys before that, in short transactions of its own (docs/vendors.md); returns what the operator should see.
+# What a stage buys before that, in short transactions of its own (docs/explanation/vendors.md); returns what the
+# operator should see.
 Buy = Callable[["StageRun"], Counts]
 
 

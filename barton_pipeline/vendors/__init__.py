@@ -1,1 +1,1 @@
-"""Paid vendors: settings, ledger and budgets, clients, buying, the sandbox (docs/vendors.md). No dagster here."""
+"""Paid vendors: settings, ledger and budgets, clients, buying, the sandbox (docs/explanation/vendors.md). No dagster here."""

@@ -6,20 +6,27 @@ Its errors arrive as HTTP 200 with a text in ``error``. Not here: which addresse
 import csv
 import io
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
 
-from barton_pipeline.postgres.connection import transaction
-from barton_pipeline.vendors import ledger
-from barton_pipeline.vendors.ledger import Answer, Request
-from barton_pipeline.vendors.settings import Access, operations, rules
-from barton_pipeline.vendors.wire import (
+from psycopg2.extensions import connection as Connection
+
+from barton_pipeline import config
+from barton_pipeline.config import Count, Positive
+from barton_pipeline.outbound import requests
+from barton_pipeline.outbound import settings as outbound_settings
+from barton_pipeline.outbound.requests import Answer, Request, Shape
+from barton_pipeline.outbound.settings import Operation
+from barton_pipeline.outbound.wire import (
     RateLimit,
     Refused,
     Trouble,
     Unclear,
-    insist,
     poll_delays,
     read_json,
     reading_session,
@@ -27,6 +34,10 @@ from barton_pipeline.vendors.wire import (
     send_once,
     timeouts,
 )
+from barton_pipeline.postgres import sql
+from barton_pipeline.postgres.connection import transaction
+from barton_pipeline.vendors import settings
+from barton_pipeline.vendors.settings import Access
 
 OPERATION = "verify_email"
 _VENDOR = "MillionVerifier"
@@ -37,8 +48,34 @@ _FAILED = {"canceled", "error"}
 _rate: RateLimit | None = None
 
 
+@dataclass(frozen=True)
+class Rules:
+    """``million_verifier.yaml``."""
+
+    single_below: Count
+    single_reserved: Count
+    requests_per_second: Positive
+    timeout_seconds: Count
+    charged_results: tuple[str, ...]
+    recheck_unknown_hours: Positive
+
+
+@cache
+def rules() -> Rules:
+    """``million_verifier.yaml``, read once per process."""
+    return config.load(Path(__file__).with_name("million_verifier.yaml"), Rules)
+
+
 class MillionVerifier:
     """Verifications for ledger requests; ``request.body`` says single or bulk."""
+
+    name: ClassVar[str] = "million_verifier"
+    title: ClassVar[str] = _VENDOR
+    key_variable: ClassVar[str] = "MILLIONVERIFIER_API_KEY"
+    urls: ClassVar[Mapping[str, str]] = {
+        "api": "https://api.millionverifier.com",
+        "bulk": "https://bulkapi.millionverifier.com",
+    }
 
     def __init__(self, access: Access, token: str) -> None:
         self._access = access
@@ -57,31 +94,26 @@ class MillionVerifier:
         except (TypeError, ValueError):
             raise Trouble(f"{_VENDOR} told its credits in a form we cannot read: {str(body)[:200]}") from None
 
+    def new_round(self, operation: Operation) -> "_Round":
+        """Begin a round, within the credits that are left."""
+        return _Round(self, operation)
+
     def perform(self, request: Request) -> None:
         """Send a reserved request and follow it until it is settled; refuses it in the ledger when the vendor does."""
-        with transaction() as connection:
-            if not ledger.mark_sent(connection, request, self._token):
-                return
         bulk = request.body["mode"] == "bulk"
-        try:
-            answer = insist(lambda attempt: (self._upload if bulk else self._verify)(request, attempt))
-        except Refused as error:
-            with transaction() as connection:
-                ledger.refuse(connection, request, str(error))
-            raise
-        except Unclear as error:
-            with transaction() as connection:
-                ledger.mark_unknown(connection, request, str(error))
+        send = self._upload if bulk else self._verify
+        answer = requests.send_fenced(request, self._token, lambda attempt: send(request, attempt))
+        if answer is None:
             return
         if bulk:
             self._adopt(request, str(answer["file_id"]))
         else:
             self._settle(request, {request.inputs[0]: answer}, answer)
 
-    def resume(self, requests: Sequence[Request]) -> None:
+    def resume(self, abandoned: Sequence[Request]) -> None:
         """Go on with requests whose process has ended."""
-        lost = [request for request in requests if request.body["mode"] == "single"]
-        for request in requests:
+        lost = [request for request in abandoned if request.body["mode"] == "single"]
+        for request in abandoned:
             if request in lost:
                 continue
             if request.reference:
@@ -95,8 +127,8 @@ class MillionVerifier:
 
     def _verify(self, request: Request, attempt: int) -> dict[str, Any]:
         _rate_limit().wait()
-        ledger.check_held(request, self._token, attempt)
-        seconds = rules()["million_verifier"]["timeout_seconds"]
+        requests.check_held(request, self._token, attempt)
+        seconds = rules().timeout_seconds
         response = send_once(
             _VENDOR,
             "GET",
@@ -114,13 +146,13 @@ class MillionVerifier:
         Balance before the oldest of them, minus balance now, minus what we know was charged since. Other users of the
         key make the difference larger, so that the error is on the side of "was charged".
         """
-        price = operations()[OPERATION].usd_per_item
+        price = _operation().usd_per_item
         with transaction() as connection:
-            known = ledger.charged_since(connection, lost, rules()["million_verifier"]["charged_results"])
+            known = _count_charged_since(connection, lost)
         if known is None:
             with transaction() as connection:
                 for request in lost:
-                    ledger.mark_unknown(
+                    requests.mark_unknown(
                         connection, request, "waits until nothing else is under way: then the balance tells"
                     )
             return
@@ -132,19 +164,19 @@ class MillionVerifier:
             # which of them were charged nobody knows; the sum is what counts
             for place, request in enumerate(lost):
                 if charged == 0:
-                    ledger.refuse(connection, request, "the vendor's credit balance shows that it was not charged")
+                    requests.refuse(connection, request, "the vendor's credit balance shows that it was not charged")
                 else:
                     message = (
                         f"{charged} of {len(lost)} lost verifications were charged; the answer cannot be had again"
                     )
-                    ledger.mark_unknown(
+                    requests.mark_unknown(
                         connection, request, message, actual_usd=price if place < charged else Decimal(0)
                     )
 
     # -- bulk
 
     def _upload(self, request: Request, attempt: int) -> dict[str, Any]:
-        ledger.check_held(request, self._token, attempt)
+        requests.check_held(request, self._token, attempt)
         content = "".join(f"{email}\r\n" for email in request.inputs).encode()
         response = send_once(
             _VENDOR,
@@ -161,19 +193,19 @@ class MillionVerifier:
     def _find_and_follow(self, request: Request) -> None:
         """Look for the file by our name for it once it must be in the vendor's list; without one it was never uploaded."""
         with transaction() as connection:
-            _, seconds_ago = ledger.sent(connection, request)
-        time.sleep(max(0.0, rules()["timing"]["grace_seconds"] - seconds_ago))
+            _, seconds_ago = requests.sent_at(connection, request)
+        time.sleep(max(0.0, outbound_settings.rules().grace_seconds - seconds_ago))
         body = self._read("filelist", name=file_name(request), offset=0, limit=50)
         files = [file for file in body.get("files") or [] if file.get("file_name") == file_name(request)]
         if not files:
             with transaction() as connection:
-                ledger.refuse(connection, request, "the vendor has no such file: it was never uploaded")
+                requests.refuse(connection, request, "the vendor has no such file: it was never uploaded")
             return
         self._adopt(request, str(files[0]["file_id"]))
 
     def _adopt(self, request: Request, file_id: str) -> None:
         with transaction() as connection:
-            ledger.set_reference(connection, request, file_id)
+            requests.set_reference(connection, request, file_id)
         self._follow(request, file_id)
 
     def _follow(self, request: Request, file_id: str) -> None:
@@ -199,7 +231,7 @@ class MillionVerifier:
         asked = {email.lower(): email for email in request.inputs}
         verified = info.get("verified", info.get("total_rows"))
         promised = len(asked) if verified is None else min(len(asked), int(verified))
-        for attempt in range(rules()["timing"]["retries"]):
+        for attempt in range(outbound_settings.rules().retries):
             rows = self._rows(file_id, asked)
             if len(rows) >= promised:
                 return rows
@@ -240,20 +272,96 @@ class MillionVerifier:
     # -- both
 
     def _settle(self, request: Request, answers: Mapping[str, dict[str, Any]], response: Mapping[str, Any]) -> None:
-        settings, price = rules()["million_verifier"], operations()[OPERATION].usd_per_item
+        price = _operation().usd_per_item
         with transaction() as connection:
-            asked_before = ledger.unknown_before(connection, request)
+            asked_before = _find_unknown_before(connection, request)
             settled = {}
             for email, answer in answers.items():
                 result = _result(answer)
                 once_more = result == "unknown" and email not in asked_before
                 settled[email] = Answer(
                     answer,
-                    price if result in settings["charged_results"] else Decimal(0),
-                    settings["recheck_unknown_hours"] / 24 if once_more else None,
+                    price if result in rules().charged_results else Decimal(0),
+                    rules().recheck_unknown_hours / 24 if once_more else None,
                 )
             usd = sum((answer.usd for answer in settled.values()), Decimal(0))
-            ledger.settle(connection, request, settled, usd, response)
+            requests.settle(connection, request, _operation(), settled, usd, response)
+
+
+class _Round:
+    """Few addresses go one by one, many as a file; never more than there are credits."""
+
+    def __init__(self, client: MillionVerifier, operation: Operation) -> None:
+        self._client = client
+        self._operation = operation
+        self._balance: tuple[int, datetime] | None = None
+
+    def shape(self, count_wanted: Callable[[], int], reserved: int) -> Shape | None:
+        wanted = count_wanted()
+        balance, moment = self._balance_before()
+        credits = balance - reserved
+        if not wanted or credits <= 0:
+            return None
+        body = {"credits": balance, "credits_at": moment.isoformat()}
+        if wanted >= rules().single_below:
+            limit = min(credits, self._operation.inputs_per_request)
+            return Shape(lambda inputs: {"mode": "bulk", **body}, limit, at_once=1 if credits < wanted else None)
+        return Shape(lambda inputs: {"mode": "single", **body}, 1, at_once=min(credits, rules().single_reserved))
+
+    def _balance_before(self) -> tuple[int, datetime]:
+        """(credits, when): read when the round begins, because then nothing of ours is under way; reconciliation needs it."""
+        if self._balance is None:
+            credits = self._client.credits()
+            if credits == 0:
+                raise Refused(f"{_VENDOR} has no credits left: buy some; the batch goes on by itself")
+            with transaction() as connection:
+                self._balance = credits, requests.database_time(connection)
+        return self._balance
+
+
+def _operation() -> Operation:
+    return settings.rules().operations[OPERATION]
+
+
+def _find_unknown_before(connection: Connection, request: Request) -> set[str]:
+    """Inputs of the request whose answer in the freshness window before was ``unknown``: they were rechecked now."""
+    found = sql.rows(
+        connection,
+        """
+        SELECT c.input_key FROM marketing.vendor_calls c JOIN marketing.vendor_calls before
+          ON (before.vendor, before.operation, before.environment, before.input_key, before.freshness_window)
+           = (c.vendor, c.operation, c.environment, c.input_key, c.freshness_window - 1)
+        WHERE c.request_id = %(id)s AND before.response ->> 'result' = 'unknown'
+        """,
+        id=request.id,
+    )
+    return {row["input_key"] for row in found}
+
+
+def _count_charged_since(connection: Connection, lost: Sequence[Request]) -> int | None:
+    """How many verifications we know to be charged of those reserved since the balance was read for the oldest lost one.
+
+    None while others that may be charged too are under way: then a credit balance says nothing of the lost ones. Older
+    ones that another process settles meanwhile are not counted: that errs on the side of "the lost one was charged".
+    """
+    oldest = min(lost, key=lambda request: request.id)
+    row = sql.one(
+        connection,
+        """
+        SELECT count(*) FILTER (WHERE c.state = 'settled' AND c.response ->> 'result' = ANY (%(charged_results)s)
+                   AND r.reserved_at >= %(since)s::timestamptz) AS charged,
+               bool_or(r.actual_usd IS NULL AND r.state IN ('sent', 'unknown') AND r.id <> ALL (%(lost)s::bigint[]))
+                   AS others_under_way
+        FROM marketing.vendor_requests r JOIN marketing.vendor_calls c ON c.request_id = r.id
+        WHERE (r.vendor, r.environment) = (SELECT vendor, environment FROM marketing.vendor_requests WHERE id = %(oldest)s)
+          AND (r.reserved_at >= %(since)s::timestamptz OR r.state IN ('sent', 'unknown'))
+        """,
+        oldest=oldest.id,
+        since=oldest.body["credits_at"],
+        lost=[request.id for request in lost],
+        charged_results=list(rules().charged_results),
+    )
+    return None if row["others_under_way"] else int(row["charged"])
 
 
 def file_name(request: Request) -> str:
@@ -302,5 +410,5 @@ def _raise_error(body: Mapping[str, Any]) -> None:
 
 def _rate_limit() -> RateLimit:
     global _rate
-    _rate = _rate or RateLimit(rules()["million_verifier"]["requests_per_second"])
+    _rate = _rate or RateLimit(rules().requests_per_second)
     return _rate

@@ -1,54 +1,53 @@
-"""What ``vendors.yaml`` and the environment say: operations and prices, limits, and which vendors can be used.
+"""What ``vendors.yaml`` says: operations and prices, budgets, the order of asking; and how a vendor is reached.
 
-Belongs here: reading configuration. Not here: what was spent (``ledger``).
+Belongs here: reading configuration. Not here: which vendors there are (``registry``), what was spent (``outbound.budgets``).
 """
 
-import os
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from dotenv import load_dotenv
+from barton_pipeline import config
+from barton_pipeline.config import Share, Whole
+from barton_pipeline.outbound.settings import Budget, Operation
 
-from barton_pipeline.config import load_yaml
-
-KEYS = {"apify": "APIFY_TOKEN", "million_verifier": "MILLIONVERIFIER_API_KEY"}
 SANDBOX = "BARTON_SANDBOX_URL"
-ALLOW_MIXED = "BARTON_ALLOW_MIXED_VENDORS"
-_URLS = {
-    "apify": {"api": "https://api.apify.com"},
-    "million_verifier": {"api": "https://api.millionverifier.com", "bulk": "https://bulkapi.millionverifier.com"},
-}
+FILE = Path(__file__).with_name("vendors.yaml")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaidOperation(Operation):
+    """One kind of paid question; ``confidence`` is how far its word on a position is trusted, 0 to 1."""
+
+    confidence: Share
 
 
 @dataclass(frozen=True)
-class Operation:
-    """One kind of paid question; amounts in US dollars."""
+class Guessing:
+    """Addresses guessed for a person without a usable one: so many at most, none below the probability."""
 
-    name: str
-    vendor: str
-    stage: str
-    usd_start: Decimal
-    usd_per_item: Decimal
-    items_per_input: int
-    inputs_per_request: int
-    at_once: int
-    fresh_days: int
-    confidence: float
-    actor: str = ""
-    mode: str = ""
+    at_most: Whole
+    least_probability: Share
 
-    def estimate(self, inputs: int) -> Decimal:
-        """The most that a request for so many inputs may cost."""
-        return self.usd_start + self.usd_per_item * self.items_per_input * inputs
 
-    def affordable(self, usd: Decimal) -> int:
-        """How many inputs one request may have for so much money."""
-        if usd < self.estimate(1):
-            return 0
-        return int((usd - self.usd_start) // (self.usd_per_item * self.items_per_input))
+@dataclass(frozen=True)
+class Rules:
+    """``vendors.yaml``: operations by name, budgets by vendor."""
+
+    waterfall: tuple[str, ...]
+    operations: Mapping[str, PaidOperation]
+    guessing: Guessing
+    budgets: Mapping[str, Budget]
+
+    def __post_init__(self) -> None:
+        """Raises ValueError, beginning with the key, for a name that is none of the operations or has no budget."""
+        for place, name in enumerate(self.waterfall):
+            if name not in self.operations:
+                raise ValueError(f"waterfall[{place}] is {name}, which is none of the operations")
+        for name, operation in self.operations.items():
+            if operation.vendor not in self.budgets:
+                raise ValueError(f"operations.{name}.vendor is {operation.vendor}, which has no budget")
 
 
 @dataclass(frozen=True)
@@ -58,42 +57,23 @@ class Access:
     vendor: str
     environment: str
     key: str
-    urls: dict[str, str]
+    urls: Mapping[str, str]
 
     def __repr__(self) -> str:  # the key must not get into logs
         return f"Access({self.vendor}, {self.environment})"
 
 
 @cache
-def rules() -> dict[str, Any]:
-    """``vendors.yaml``."""
-    return load_yaml(Path(__file__).with_name("vendors.yaml"))
+def rules() -> Rules:
+    """``vendors.yaml``, read once per process. Raises InputError that names the file and the key that is wrong."""
+    return read_rules(FILE)
 
 
-@cache
-def operations() -> dict[str, Operation]:
-    """Every operation by name."""
-    return {name: _operation(name, entry) for name, entry in rules()["operations"].items()}
-
-
-def _operation(name: str, entry: dict[str, Any]) -> Operation:
-    amounts = {key: Decimal(str(entry[key])) for key in ("usd_start", "usd_per_item")}
-    return Operation(name=name, **{**entry, **amounts})
-
-
-def access(vendor: str) -> Access | None:
-    """How to reach the vendor; None when neither its key nor the sandbox is configured."""
-    load_dotenv(Path.cwd() / ".env", override=False)
-    sandbox = os.environ.get(SANDBOX, "").strip().rstrip("/")
-    if sandbox:
-        return Access(vendor, "sandbox", "sandbox", dict.fromkeys(_URLS[vendor], sandbox))
-    key = os.environ.get(KEYS[vendor], "").strip()
-    return Access(vendor, "real", key, _URLS[vendor]) if key else None
-
-
-def mixing_allowed() -> bool:
-    """Whether one database may hold answers of the sandbox and of the real services."""
-    return os.environ.get(ALLOW_MIXED, "").strip() == "1"
+def read_rules(path: Path) -> Rules:
+    """The rules that a file states. Raises InputError that names the file and the key that is wrong."""
+    found = config.load(path, Rules)
+    named = {name: replace(operation, name=name) for name, operation in found.operations.items()}
+    return replace(found, operations=named)
 
 
 def source_name(operation: str, environment: str) -> str:

@@ -9,7 +9,6 @@ A row with an external_id that was seen before counts once. The rows are signals
 
 import hmac
 import json
-import os
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from barton_pipeline.config import environment
 from barton_pipeline.errors import InputError
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.scoring import bit
@@ -43,7 +43,7 @@ FIELDS = (
 
 def application() -> Starlette:
     """The ASGI application. Raises InputError when no token is set."""
-    token = os.environ.get(TOKEN, "")
+    token = environment(TOKEN)
     if len(token) < SHORTEST_TOKEN:
         raise InputError(
             f"Set {TOKEN} to a secret of at least {SHORTEST_TOKEN} characters; callers send it as a bearer token."

@@ -20,7 +20,7 @@ def project(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def run(batch: str = "B1") -> dict:
+def run(batch: str = "B1") -> batch_run.BatchRun:
     return batch_run.run_batch(defs, batch, Console(quiet=True))
 
 
@@ -84,5 +84,5 @@ def test_a_claim_left_behind_does_not_block_barton_run(db, project) -> None:
     with pytest.raises(BartonError, match="about to start"):
         run()
     expire(db)
-    assert run()["success"]
+    assert run().success
     assert db.value("SELECT count(*) FROM marketing.pipeline_events WHERE status <> 'processed'") == 0

@@ -10,6 +10,7 @@ import time
 import venv
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -228,7 +229,7 @@ def test_more_runs_than_idle_workers_each_run_once_in_a_process_of_their_own(sit
     hold.touch()
     runs = [site.launch() for _ in range(4)]
     for run in runs:
-        wait_for(lambda run=run: site.said(run, "version 1"), "a run did not start while others were running")
+        wait_for(partial(site.said, run, "version 1"), "a run did not start while others were running")
     assert len({site.worker(run) for run in runs}) == 4
     hold.unlink()
     assert [site.ended(run) for run in runs] == ["SUCCESS"] * 4
@@ -265,7 +266,7 @@ def test_each_code_location_has_a_pool_and_another_environment_gets_the_default_
         hold.touch()
         terminated, finished = site.launch("elsewhere"), site.launch("elsewhere")
         for run in (terminated, finished):
-            wait_for(lambda run=run: site.said(run, "version 1"), "the run of another environment did not start")
+            wait_for(partial(site.said, run, "version 1"), "the run of another environment did not start")
             assert WORKER_TAG not in site.run(run).tags and GRPC_INFO_TAG in site.run(run).tags
             assert site.instance.run_launcher.check_run_worker_health(site.run(run)).status.value == "RUNNING"
         assert site.instance.run_launcher.terminate(terminated)

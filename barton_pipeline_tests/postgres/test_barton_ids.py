@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from barton_pipeline.barton_ids import LARGEST_NUMBER, SEQUENCES, Entity, nth, parse
+from barton_pipeline.barton_ids import LARGEST_NUMBER, PATTERNS, SEQUENCES, Entity, entity_of, nth, parse
 from barton_pipeline.errors import InputError
 
 
@@ -34,6 +34,26 @@ def test_five_segments_and_foreign_digits_are_refused() -> None:
 def test_the_database_counts_alike(db, number: int) -> None:
     for entity in Entity:
         assert db.value("SELECT marketing.barton_id(%s, %s)", entity.value, number) == str(nth(entity, number))
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "entity"),
+    [
+        ("company_master", "company_unique_id", Entity.COMPANY),
+        ("people_master", "person_unique_id", Entity.PERSON),
+        ("company_slots", "company_slot_unique_id", Entity.SLOT),
+    ],
+)
+def test_the_database_checks_the_same_pattern(db, table: str, column: str, entity: Entity) -> None:
+    definition = db.value(
+        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = %s", f"{table}_barton_id"
+    )
+    assert definition == f"CHECK (({column} ~ '{PATTERNS[entity]}'::text))"
+
+
+def test_an_id_says_what_it_names() -> None:
+    assert [entity_of(str(nth(entity, 1))) for entity in Entity] == list(Entity)
+    assert entity_of("04.04.03.84.00001.001") is None and entity_of("04.04.01.84.00001.001\n") is None
 
 
 def test_exhaustion_is_an_error_never_a_truncation(db) -> None:

@@ -3,7 +3,10 @@ DO $$
 DECLARE
     event_trigger record;
 BEGIN
-    FOR event_trigger IN SELECT tgrelid::regclass AS place, tgname AS name FROM pg_trigger WHERE tgfoid = 'marketing.raise_events'::regproc LOOP
+    FOR event_trigger IN
+        SELECT tgrelid::regclass AS place, tgname AS name
+        FROM pg_trigger WHERE tgfoid = 'marketing.raise_events'::regproc
+    LOOP
         EXECUTE format('ALTER TABLE %s ENABLE TRIGGER %I', event_trigger.place, event_trigger.name);
     END LOOP;
 END

@@ -1,11 +1,3 @@
--- Back from rollback 1: as sql/migrations/0004_events.sql has it.
+-- Back from rollback 1. psql -1 -f sql/ops/silence_notifications.undo.sql, as the owner.
+\ir ../objects/functions/wake_listeners.sql
 SELECT marketing.end_operation('silence');
-CREATE OR REPLACE FUNCTION marketing.wake_listeners(event_type text, import_batch_id text, n_rows bigint) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF pg_try_advisory_xact_lock(hashtextextended('barton.wake_listeners', 0)) THEN
-        PERFORM pg_notify('pipeline_event', jsonb_build_object(
-            'event_type', left(event_type, 100), 'import_batch_id', left(import_batch_id, 100), 'rows', n_rows)::text);
-    END IF;
-END
-$$;

@@ -1,27 +1,21 @@
--- Chooses the attempts PLE can learn from (pg_temp.scored, with their labels in pg_temp.attempts); counts what is left out and why.
--- One attempt per lead; without a lead reference, one per company and horizon. docs/learning.md.
-DROP TABLE IF EXISTS pg_temp.attempts;
-CREATE TEMP TABLE attempts ON COMMIT DROP AS
-WITH firsts AS (
-    SELECT DISTINCT ON (company_id, coalesce(lead_reference, ''),
-                        CASE WHEN lead_reference IS NULL THEN floor(extract(epoch FROM occurred_at) / (86400 * %(horizon_days)s)) END)
-           id, company_id, lead_reference, occurred_at AS as_of
-    FROM marketing.outcomes WHERE outcome_type = 'attempt'
-    ORDER BY company_id, coalesce(lead_reference, ''),
-             CASE WHEN lead_reference IS NULL THEN floor(extract(epoch FROM occurred_at) / (86400 * %(horizon_days)s)) END, occurred_at, id
+-- Step training_examples, after features: the attempts of pg_temp.attempts with what was known at each, their features
+-- and under @feature its part of the rubric's score. docs/explanation/learning.md.
+WITH points AS (
+    SELECT m.*
+    FROM jsonb_to_recordset(%(ple_rules)s::jsonb -> 'points') AS m (feature text, points float8)
 )
-SELECT f.id, f.company_id, f.as_of,
-       f.as_of + make_interval(days => %(horizon_days)s) > %(moment)s::timestamptz AS too_young,
-       coalesce(bool_or(o.occurred_at <= f.as_of AND o.occurred_at > f.as_of - make_interval(days => %(horizon_days)s)), false) AS already,
-       coalesce(bool_or(o.occurred_at > f.as_of AND o.occurred_at <= f.as_of + make_interval(days => %(horizon_days)s)), false) AS converted
-FROM firsts f
-LEFT JOIN marketing.outcomes o ON o.company_id = f.company_id AND o.outcome_type = ANY (%(positive_outcomes)s)
-    AND (f.lead_reference IS NULL OR o.lead_reference IS NULL OR o.lead_reference = f.lead_reference)
-GROUP BY f.id, f.company_id, f.as_of;
 
-DROP TABLE IF EXISTS pg_temp.scored;
-CREATE TEMP TABLE scored ON COMMIT DROP AS
-SELECT id, company_id, as_of FROM pg_temp.attempts WHERE NOT too_young AND NOT already ORDER BY as_of DESC, id LIMIT %(most_examples)s;
-
-SELECT count(*) AS attempts, count(*) FILTER (WHERE too_young) AS too_young, count(*) FILTER (WHERE NOT too_young AND already) AS already_positive
-FROM pg_temp.attempts;
+SELECT
+    a.id,
+    a.company_id,
+    a.as_of,
+    a.converted,
+    jsonb_object_agg(f.feature, coalesce(to_jsonb(f.number), to_jsonb(f.word)))
+    || coalesce(
+        jsonb_object_agg('@' || f.feature, f.share * p.points / 100) FILTER (WHERE p.points > 0 AND f.share > 0),
+        '{}'
+    ) AS features
+FROM features f
+JOIN pg_temp.attempts a USING (id)
+LEFT JOIN points p USING (feature)
+GROUP BY a.id, a.company_id, a.as_of, a.converted;

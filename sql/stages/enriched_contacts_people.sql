@@ -1,169 +1,390 @@
 -- People rows of the batch, and earlier rows that waited for one of its companies, become people at companies.
+
+-- The rows to judge.
 DROP TABLE IF EXISTS pg_temp.people_read;
 CREATE TEMP TABLE people_read ON COMMIT DROP AS
 WITH waiting AS (
-    SELECT p.id FROM intake.people_to_process p JOIN marketing.company_master c ON c.domain = p.domain
+    SELECT p.id
+    FROM intake.people_to_process p
+    JOIN marketing.company_master c ON c.domain = p.domain
     JOIN marketing.company_batches b USING (company_unique_id)
     WHERE b.import_batch_id = %(batch)s AND p.outcome IN ('company_unknown', 'company_ambiguous')
     UNION
-    SELECT p.id FROM intake.people_to_process p JOIN marketing.company_master c ON c.company_name_key = p.company_name_key
+    SELECT p.id
+    FROM intake.people_to_process p
+    JOIN marketing.company_master c ON c.company_name_key = p.company_name_key
     JOIN marketing.company_batches b USING (company_unique_id)
     WHERE b.import_batch_id = %(batch)s AND p.outcome IN ('company_unknown', 'company_ambiguous')
-), chosen AS (
-    SELECT * FROM intake.people_to_process WHERE import_batch_id = %(batch)s
-    -- what is left of somebody who asked to be forgotten stays judged as it is
-    AND NOT ('suppressed' = ANY (outcome_reasons) AND num_nonnulls(first_name, last_name, full_name, email) = 0)
+),
+
+chosen AS (
+    SELECT *
+    FROM intake.people_to_process
+    WHERE import_batch_id = %(batch)s
+        -- what is left of somebody who asked to be forgotten stays judged as it is
+        AND NOT ('suppressed' = ANY(outcome_reasons) AND num_nonnulls(first_name, last_name, full_name, email) = 0)
     UNION ALL
-    SELECT p.* FROM intake.people_raw_intake p JOIN waiting USING (id) WHERE p.import_batch_id <> %(batch)s
+    SELECT p.*
+    FROM intake.people_raw_intake p
+    JOIN waiting USING (id)
+    WHERE p.import_batch_id <> %(batch)s
 )
-SELECT id, coalesce(observed_at, created_at) AS seen_at, position_ended, vendor_call_id,
-       nullif(btrim(coalesce(full_name, concat_ws(' ', first_name, last_name))), '') AS full_name, first_name, last_name,
-       nullif(btrim(title), '') AS title, nullif(lower(btrim(email)), '') AS email, email_status, linkedin_url,
-       coalesce(phone, mobile_phone) AS phone, seniority, departments, source_system, source_record_id, import_batch_id,
-       nullif(btrim(company), '') AS company, intake.website_host(website) AS host,
-       nullif(lower(split_part(btrim(email), '@', 2)), '') AS email_host
+
+SELECT
+    id,
+    coalesce(observed_at, created_at) AS seen_at,
+    position_ended,
+    vendor_call_id,
+    nullif(btrim(coalesce(full_name, concat_ws(' ', first_name, last_name))), '') AS full_name,
+    first_name,
+    last_name,
+    nullif(btrim(title), '') AS title,
+    nullif(lower(btrim(email)), '') AS email,
+    email_status,
+    linkedin_url,
+    coalesce(phone, mobile_phone) AS phone,
+    seniority,
+    departments,
+    source_system,
+    source_record_id,
+    import_batch_id,
+    nullif(btrim(company), '') AS company,
+    intake.website_host(website) AS host,
+    nullif(lower(split_part(btrim(email), '@', 2)), '') AS email_host
 FROM chosen;
 ANALYZE pg_temp.people_read;
 
+-- What each row is matched by: the domain of its website or its address, and the person's name without credentials.
 DROP TABLE IF EXISTS pg_temp.people_keyed;
 CREATE TEMP TABLE people_keyed ON COMMIT DROP AS
 WITH domains AS (
-    SELECT * FROM intake.registrable_domains(ARRAY(
-        SELECT host FROM pg_temp.people_read WHERE host IS NOT NULL
-        UNION SELECT email_host FROM pg_temp.people_read WHERE email_host IS NOT NULL))
+    SELECT *
+    FROM intake.registrable_domains(
+            ARRAY(
+                SELECT host FROM pg_temp.people_read WHERE host IS NOT NULL
+                UNION
+                SELECT email_host FROM pg_temp.people_read WHERE email_host IS NOT NULL
+            )
+        )
 )
-SELECT r.*, coalesce(own.domain, CASE WHEN mail.domain <> ALL (%(free_mail)s) THEN mail.domain END) AS domain,
-       btrim(regexp_replace(intake.words(r.full_name), %(credentials)s, '')) AS person_key
-FROM pg_temp.people_read r LEFT JOIN domains own ON own.host = r.host LEFT JOIN domains mail ON mail.host = r.email_host;
+
+SELECT
+    r.*,
+    coalesce(own.domain, CASE WHEN mail.domain <> ALL(%(free_mail)s) THEN mail.domain END) AS domain,
+    btrim(regexp_replace(intake.words(r.full_name), %(credentials)s, '')) AS person_key
+FROM pg_temp.people_read r
+LEFT JOIN domains own ON own.host = r.host
+LEFT JOIN domains mail ON mail.host = r.email_host;
 ANALYZE pg_temp.people_keyed;
 
+-- The verdict on each row: its company, and its faults.
 DROP TABLE IF EXISTS pg_temp.people_matched;
 CREATE TEMP TABLE people_matched ON COMMIT DROP AS
 WITH companies AS MATERIALIZED (
-    SELECT * FROM marketing.match_companies(ARRAY(SELECT domain FROM pg_temp.people_keyed ORDER BY id),
-                                            ARRAY(SELECT company FROM pg_temp.people_keyed ORDER BY id))
-), judged AS (
-    SELECT k.*, c.name_key, c.company_unique_id AS found, c.rule,
-           array_remove(ARRAY[CASE WHEN coalesce(k.person_key, '') = '' THEN 'name_missing' END,
-                              CASE WHEN k.company IS NULL AND k.domain IS NULL THEN 'company_missing' END,
-                              CASE WHEN (SELECT EXISTS (SELECT FROM marketing.suppressed_people))
-                                    AND marketing.is_suppressed(k.email, k.linkedin_url, k.full_name, k.domain) THEN 'suppressed' END], NULL) AS faults
+    SELECT *
+    FROM marketing.match_companies(
+            ARRAY(SELECT domain FROM pg_temp.people_keyed ORDER BY id),
+            ARRAY(SELECT company FROM pg_temp.people_keyed ORDER BY id)
+        )
+),
+
+judged AS (
+    SELECT
+        k.*,
+        c.name_key,
+        c.company_unique_id AS found,
+        c.rule,
+        array_remove(ARRAY[
+            CASE WHEN coalesce(k.person_key, '') = '' THEN 'name_missing' END,
+            CASE WHEN k.company IS NULL AND k.domain IS NULL THEN 'company_missing' END,
+            CASE
+                WHEN (SELECT EXISTS(SELECT FROM marketing.suppressed_people))
+                    AND marketing.is_suppressed(k.email, k.linkedin_url, k.full_name, k.domain)
+                    THEN 'suppressed'
+            END
+        ], NULL) AS faults
     FROM pg_temp.people_keyed k
-    JOIN companies c ON coalesce(c.domain, '') = coalesce(k.domain, '') AND coalesce(c.name, '') = coalesce(k.company, '')
+    JOIN companies c
+        ON coalesce(c.domain, '') = coalesce(k.domain, '')
+        AND coalesce(c.name, '') = coalesce(k.company, '')
 )
-SELECT judged.*, CASE WHEN faults = '{}' THEN found END AS company_unique_id,
-       CASE WHEN faults <> '{}' THEN 'invalid' WHEN found IS NOT NULL THEN 'matched'
-            WHEN rule = 'no_such_company' THEN 'company_unknown' ELSE 'company_ambiguous' END AS outcome,
-       CASE WHEN faults = '{}' THEN ARRAY[rule] ELSE faults END AS reasons
+
+SELECT
+    judged.*,
+    CASE WHEN faults = '{}' THEN found END AS company_unique_id,
+    CASE
+        WHEN faults <> '{}' THEN 'invalid'
+        WHEN found IS NOT NULL THEN 'matched'
+        WHEN rule = 'no_such_company' THEN 'company_unknown'
+        ELSE 'company_ambiguous'
+    END AS outcome,
+    CASE WHEN faults = '{}' THEN ARRAY[rule] ELSE faults END AS reasons
 FROM judged;
 ANALYZE pg_temp.people_matched;
 
-SET LOCAL barton.skip_update_events = 'on';
+-- Only verdicts are written from here on, and the person taken out who asked for it: no events.
+SELECT set_config('barton.skip_update_events', 'on', true);
+
+-- Each row keeps its verdict.
 UPDATE intake.people_raw_intake p
-SET domain = m.domain, company_name_key = m.name_key, outcome = m.outcome, outcome_reasons = m.reasons, judged_at = now()
+SET
+    domain = m.domain,
+    company_name_key = m.name_key,
+    outcome = m.outcome,
+    outcome_reasons = m.reasons,
+    judged_at = now()
 FROM pg_temp.people_matched m
-WHERE p.id = m.id AND (p.domain, p.company_name_key, p.outcome, p.outcome_reasons)
-      IS DISTINCT FROM (m.domain, m.name_key, m.outcome, m.reasons);
+WHERE p.id = m.id
+    AND (p.domain, p.company_name_key, p.outcome, p.outcome_reasons)
+    IS DISTINCT FROM (m.domain, m.name_key, m.outcome, m.reasons);
+
 -- Who asked to be forgotten does not come back by another import: the row stays, the person in it does not.
 UPDATE intake.people_raw_intake p
-SET first_name = NULL, last_name = NULL, full_name = NULL, email = NULL, email_status = NULL, linkedin_url = NULL, phone = NULL,
-    mobile_phone = NULL, title = NULL, source_record_id = NULL, raw = NULL
-FROM pg_temp.people_matched m WHERE p.id = m.id AND 'suppressed' = ANY (m.reasons);
-SET LOCAL barton.skip_update_events = '';
+SET
+    first_name = NULL,
+    last_name = NULL,
+    full_name = NULL,
+    email = NULL,
+    email_status = NULL,
+    linkedin_url = NULL,
+    phone = NULL,
+    mobile_phone = NULL,
+    title = NULL,
+    source_record_id = NULL,
+    raw = NULL
+FROM pg_temp.people_matched m
+WHERE p.id = m.id AND 'suppressed' = ANY(m.reasons);
 
+-- Events again.
+SELECT set_config('barton.skip_update_events', '', true);
+
+-- The batch mentions these companies: the later stages work on them.
 INSERT INTO marketing.company_batches (import_batch_id, company_unique_id, mentioned_by)
-SELECT DISTINCT %(batch)s, company_unique_id, 'people' FROM pg_temp.people_matched WHERE company_unique_id IS NOT NULL
+SELECT DISTINCT
+    %(batch)s,
+    company_unique_id,
+    'people'
+FROM pg_temp.people_matched
+WHERE company_unique_id IS NOT NULL
 ON CONFLICT DO NOTHING;
 
 -- One person may stand in several rows: the latest sighting that has a value gives it, and where it comes from.
 DROP TABLE IF EXISTS pg_temp.people_found;
 CREATE TEMP TABLE people_found ON COMMIT DROP AS
 WITH sightings AS (
-    SELECT m.*, coalesce(m.source_system, 'import') AS source, jsonb_strip_nulls(jsonb_build_object(
-               'source', coalesce(m.source_system, 'import'), 'observed_at', m.seen_at, 'call', m.vendor_call_id,
-               'confidence', coalesce((%(confidence)s::jsonb ->> m.source_system)::real, 1))) AS origin
-    FROM pg_temp.people_matched m WHERE m.company_unique_id IS NOT NULL
+    SELECT
+        m.*,
+        coalesce(m.source_system, 'import') AS source,
+        jsonb_strip_nulls(jsonb_build_object(
+            'source', coalesce(m.source_system, 'import'),
+            'observed_at', m.seen_at,
+            'call', m.vendor_call_id,
+            'confidence', coalesce((%(confidence)s::jsonb ->> m.source_system)::real, 1)
+        )) AS origin
+    FROM pg_temp.people_matched m
+    WHERE m.company_unique_id IS NOT NULL
 )
-SELECT company_unique_id, person_key, min(id) AS first_id, max(seen_at) AS observed_at,
-       (array_agg(position_ended ORDER BY seen_at DESC, id DESC))[1] AS has_left,
-       (array_agg(full_name ORDER BY seen_at DESC, id DESC))[1] AS full_name,
-       (array_agg(first_name ORDER BY seen_at DESC, id DESC) FILTER (WHERE first_name IS NOT NULL))[1] AS first_name,
-       (array_agg(last_name ORDER BY seen_at DESC, id DESC) FILTER (WHERE last_name IS NOT NULL))[1] AS last_name,
-       (array_agg(title ORDER BY seen_at DESC, id DESC) FILTER (WHERE title IS NOT NULL))[1] AS title,
-       (array_agg(seniority ORDER BY seen_at DESC, id DESC) FILTER (WHERE seniority IS NOT NULL))[1] AS seniority,
-       (array_agg(departments ORDER BY seen_at DESC, id DESC) FILTER (WHERE departments IS NOT NULL))[1] AS department,
-       (array_agg(email ORDER BY seen_at DESC, id DESC) FILTER (WHERE email IS NOT NULL))[1] AS email,
-       (array_agg(email_status ORDER BY seen_at DESC, id DESC) FILTER (WHERE email IS NOT NULL))[1] AS email_source_status,
-       (array_agg(phone ORDER BY seen_at DESC, id DESC) FILTER (WHERE phone IS NOT NULL))[1] AS phone,
-       (array_agg(linkedin_url ORDER BY seen_at DESC, id DESC) FILTER (WHERE linkedin_url IS NOT NULL))[1] AS linkedin_url,
-       (array_agg(source ORDER BY seen_at DESC, id DESC))[1] AS source,
-       (array_agg(source_record_id ORDER BY seen_at DESC, id DESC) FILTER (WHERE source_record_id IS NOT NULL))[1] AS source_record_id,
-       jsonb_strip_nulls(jsonb_build_object(
-           'title', (array_agg(origin ORDER BY seen_at DESC, id DESC) FILTER (WHERE title IS NOT NULL))[1],
-           'email', (array_agg(origin ORDER BY seen_at DESC, id DESC) FILTER (WHERE email IS NOT NULL))[1],
-           'phone', (array_agg(origin ORDER BY seen_at DESC, id DESC) FILTER (WHERE phone IS NOT NULL))[1],
-           'linkedin_url', (array_agg(origin ORDER BY seen_at DESC, id DESC) FILTER (WHERE linkedin_url IS NOT NULL))[1]
-       )) AS provenance
-FROM sightings GROUP BY company_unique_id, person_key;
+
+SELECT
+    company_unique_id,
+    person_key,
+    min(id) AS first_id,
+    max(seen_at) AS observed_at,
+    (array_agg(position_ended ORDER BY seen_at DESC, id DESC))[1] AS has_left,
+    (array_agg(full_name ORDER BY seen_at DESC, id DESC))[1] AS full_name,
+    (array_agg(first_name ORDER BY seen_at DESC, id DESC) FILTER (WHERE first_name IS NOT NULL))[1] AS first_name,
+    (array_agg(last_name ORDER BY seen_at DESC, id DESC) FILTER (WHERE last_name IS NOT NULL))[1] AS last_name,
+    (array_agg(title ORDER BY seen_at DESC, id DESC) FILTER (WHERE title IS NOT NULL))[1] AS title,
+    (array_agg(seniority ORDER BY seen_at DESC, id DESC) FILTER (WHERE seniority IS NOT NULL))[1] AS seniority,
+    (array_agg(departments ORDER BY seen_at DESC, id DESC) FILTER (WHERE departments IS NOT NULL))[1] AS department,
+    (array_agg(email ORDER BY seen_at DESC, id DESC) FILTER (WHERE email IS NOT NULL))[1] AS email,
+    (array_agg(email_status ORDER BY seen_at DESC, id DESC) FILTER (WHERE email IS NOT NULL))[1] AS email_source_status,
+    (array_agg(phone ORDER BY seen_at DESC, id DESC) FILTER (WHERE phone IS NOT NULL))[1] AS phone,
+    (array_agg(linkedin_url ORDER BY seen_at DESC, id DESC) FILTER (WHERE linkedin_url IS NOT NULL))[1] AS linkedin_url,
+    (array_agg(source ORDER BY seen_at DESC, id DESC))[1] AS source,
+    (
+        array_agg(source_record_id ORDER BY seen_at DESC, id DESC)
+        FILTER (WHERE source_record_id IS NOT NULL)
+    )[1] AS source_record_id,
+    jsonb_strip_nulls(jsonb_build_object(
+        'title', (array_agg(origin ORDER BY seen_at DESC, id DESC) FILTER (WHERE title IS NOT NULL))[1],
+        'email', (array_agg(origin ORDER BY seen_at DESC, id DESC) FILTER (WHERE email IS NOT NULL))[1],
+        'phone', (array_agg(origin ORDER BY seen_at DESC, id DESC) FILTER (WHERE phone IS NOT NULL))[1],
+        'linkedin_url', (array_agg(origin ORDER BY seen_at DESC, id DESC) FILTER (WHERE linkedin_url IS NOT NULL))[1]
+    )) AS provenance
+FROM sightings
+GROUP BY company_unique_id, person_key;
 ANALYZE pg_temp.people_found;
 
+-- Held, shared, until this transaction ends: numbers that nobody is using are given back (marketing.give_back_numbers).
 SELECT pg_advisory_xact_lock_shared(hashtextextended('barton.numbers', 0));
+
+-- Creates the people who are new. Numbers are allotted in intake order, rows are inserted in identity order, as in
+-- company_master.sql.
 DROP TABLE IF EXISTS pg_temp.people_created;
 CREATE TEMP TABLE people_created (person_unique_id text) ON COMMIT DROP;
 WITH inserted AS (
-    INSERT INTO marketing.people_master (person_unique_id, company_unique_id, person_key, first_name, last_name, full_name, title,
-        seniority, department, email, email_source_status, phone, linkedin_url, source, source_record_id, import_batch_id, observed_at, provenance)
-    SELECT new_id, company_unique_id, person_key, first_name, last_name, full_name, title, seniority,
-           department, email, email_source_status, phone, linkedin_url, source, source_record_id, %(batch)s, observed_at,
-           provenance
-    FROM (SELECT *, marketing.known_or_new_id('person', company_unique_id, person_key) AS new_id
-          FROM (SELECT * FROM pg_temp.people_found f
-                WHERE NOT f.has_left AND NOT EXISTS (SELECT FROM marketing.people_master p
-                                  WHERE p.company_unique_id = f.company_unique_id AND p.person_key = f.person_key)
-                ORDER BY first_id) AS in_intake_order) AS numbered
+    INSERT INTO marketing.people_master (
+        person_unique_id,
+        company_unique_id,
+        person_key,
+        first_name,
+        last_name,
+        full_name,
+        title,
+        seniority,
+        department,
+        email,
+        email_source_status,
+        phone,
+        linkedin_url,
+        source,
+        source_record_id,
+        import_batch_id,
+        observed_at,
+        provenance
+    )
+    SELECT
+        new_id,
+        company_unique_id,
+        person_key,
+        first_name,
+        last_name,
+        full_name,
+        title,
+        seniority,
+        department,
+        email,
+        email_source_status,
+        phone,
+        linkedin_url,
+        source,
+        source_record_id,
+        %(batch)s,
+        observed_at,
+        provenance
+    FROM (
+        SELECT
+            *,
+            marketing.known_or_new_id('person', company_unique_id, person_key) AS new_id
+        FROM (
+            SELECT *
+            FROM pg_temp.people_found f
+            WHERE NOT f.has_left
+                AND NOT EXISTS (
+                    SELECT
+                    FROM marketing.people_master p
+                    WHERE p.company_unique_id = f.company_unique_id AND p.person_key = f.person_key
+                )
+            ORDER BY first_id
+        ) AS in_intake_order
+    ) AS numbered
     ORDER BY company_unique_id, person_key
     ON CONFLICT (company_unique_id, person_key) DO NOTHING
     RETURNING person_unique_id
 )
-INSERT INTO pg_temp.people_created SELECT * FROM inserted;
+
+INSERT INTO pg_temp.people_created
+SELECT * FROM inserted;
 
 -- A newer sighting replaces what it knows; an older one only fills gaps.
 WITH merged AS (
-    SELECT p.person_unique_id, f.observed_at, f.observed_at >= p.observed_at AS newer,
-           CASE WHEN f.observed_at >= p.observed_at THEN coalesce(f.title, p.title) ELSE coalesce(p.title, f.title) END AS title,
-           -- an address that was found wanting does not come back in place of the one that replaced it
-           CASE WHEN p.provenance #>> '{email,replaces}' = f.email THEN p.email
-                WHEN f.observed_at >= p.observed_at THEN coalesce(f.email, p.email) ELSE coalesce(p.email, f.email) END AS email,
-           CASE WHEN p.provenance #>> '{email,replaces}' = f.email THEN p.email_source_status
-                WHEN f.observed_at >= p.observed_at AND f.email IS NOT NULL OR p.email IS NULL THEN f.email_source_status
-                ELSE p.email_source_status END AS email_source_status,
-           coalesce(p.first_name, f.first_name) AS first_name, coalesce(p.last_name, f.last_name) AS last_name,
-           coalesce(p.seniority, f.seniority) AS seniority, coalesce(p.department, f.department) AS department,
-           coalesce(p.phone, f.phone) AS phone, coalesce(p.linkedin_url, f.linkedin_url) AS linkedin_url,
-           f.provenance || p.provenance
-               || CASE WHEN f.observed_at >= p.observed_at THEN f.provenance - '{phone,linkedin_url}'::text[] ELSE '{}' END
-               || CASE WHEN p.provenance #>> '{email,replaces}' = f.email THEN jsonb_build_object('email', p.provenance -> 'email')
-                       ELSE '{}' END AS provenance,
-           CASE WHEN f.observed_at < p.observed_at THEN p.left_at WHEN f.has_left THEN coalesce(p.left_at, f.observed_at) END AS left_at
-    FROM marketing.people_master p JOIN pg_temp.people_found f USING (company_unique_id, person_key)
-    ORDER BY p.person_unique_id FOR NO KEY UPDATE OF p
+    SELECT
+        p.person_unique_id,
+        f.observed_at,
+        f.observed_at >= p.observed_at AS newer,
+        CASE
+            WHEN f.observed_at >= p.observed_at THEN coalesce(f.title, p.title)
+            ELSE coalesce(p.title, f.title)
+        END AS title,
+        -- an address that was found wanting does not come back in place of the one that replaced it
+        CASE
+            WHEN p.provenance #>> '{email,replaces}' = f.email THEN p.email
+            WHEN f.observed_at >= p.observed_at THEN coalesce(f.email, p.email)
+            ELSE coalesce(p.email, f.email)
+        END AS email,
+        CASE
+            WHEN p.provenance #>> '{email,replaces}' = f.email THEN p.email_source_status
+            WHEN (f.observed_at >= p.observed_at AND f.email IS NOT NULL) OR p.email IS NULL THEN f.email_source_status
+            ELSE p.email_source_status
+        END AS email_source_status,
+        coalesce(p.first_name, f.first_name) AS first_name,
+        coalesce(p.last_name, f.last_name) AS last_name,
+        coalesce(p.seniority, f.seniority) AS seniority,
+        coalesce(p.department, f.department) AS department,
+        coalesce(p.phone, f.phone) AS phone,
+        coalesce(p.linkedin_url, f.linkedin_url) AS linkedin_url,
+        f.provenance
+        || p.provenance
+        || CASE WHEN f.observed_at >= p.observed_at THEN f.provenance - '{phone,linkedin_url}'::text[] ELSE '{}' END
+        || CASE
+            WHEN p.provenance #>> '{email,replaces}' = f.email
+                THEN jsonb_build_object('email', p.provenance -> 'email')
+            ELSE '{}'
+        END AS provenance,
+        CASE
+            WHEN f.observed_at < p.observed_at THEN p.left_at
+            WHEN f.has_left THEN coalesce(p.left_at, f.observed_at)
+        END AS left_at
+    FROM marketing.people_master p
+    JOIN pg_temp.people_found f USING (company_unique_id, person_key)
+    ORDER BY p.person_unique_id
+    FOR NO KEY UPDATE OF p
 )
+
 UPDATE marketing.people_master p
-SET title = m.title, email = m.email, email_source_status = m.email_source_status, first_name = m.first_name, last_name = m.last_name,
-    seniority = m.seniority, department = m.department, phone = m.phone, linkedin_url = m.linkedin_url,
-    email_verified = p.email_verified AND p.email = m.email, observed_at = greatest(p.observed_at, m.observed_at),
-    provenance = m.provenance, left_at = m.left_at
+SET
+    title = m.title,
+    email = m.email,
+    email_source_status = m.email_source_status,
+    first_name = m.first_name,
+    last_name = m.last_name,
+    seniority = m.seniority,
+    department = m.department,
+    phone = m.phone,
+    linkedin_url = m.linkedin_url,
+    email_verified = p.email_verified AND p.email = m.email,
+    observed_at = greatest(p.observed_at, m.observed_at),
+    provenance = m.provenance,
+    left_at = m.left_at
 FROM merged m
 WHERE p.person_unique_id = m.person_unique_id
-  AND (p.title, p.email, p.email_source_status, p.first_name, p.last_name, p.seniority, p.department, p.phone, p.linkedin_url,
-       p.left_at, p.provenance, greatest(p.observed_at, m.observed_at))
-      IS DISTINCT FROM (m.title, m.email, m.email_source_status, m.first_name, m.last_name, m.seniority, m.department, m.phone,
-       m.linkedin_url, m.left_at, m.provenance, p.observed_at);
+    AND (
+        p.title,
+        p.email,
+        p.email_source_status,
+        p.first_name,
+        p.last_name,
+        p.seniority,
+        p.department,
+        p.phone,
+        p.linkedin_url,
+        p.left_at,
+        p.provenance,
+        greatest(p.observed_at, m.observed_at)
+    )
+    IS DISTINCT FROM (
+        m.title,
+        m.email,
+        m.email_source_status,
+        m.first_name,
+        m.last_name,
+        m.seniority,
+        m.department,
+        m.phone,
+        m.linkedin_url,
+        m.left_at,
+        m.provenance,
+        p.observed_at
+    );
 
-SELECT count(*) AS rows_in, count(*) FILTER (WHERE outcome = 'matched') AS rows_out,
-       count(*) FILTER (WHERE outcome <> 'matched') AS rows_rejected,
-       count(*) FILTER (WHERE outcome = 'company_unknown') AS company_unknown,
-       count(*) FILTER (WHERE outcome = 'company_ambiguous') AS company_ambiguous,
-       count(*) FILTER (WHERE outcome = 'invalid') AS people_invalid,
-       (SELECT count(*) FROM pg_temp.people_created) AS people_new
+-- What the stage reports of the people.
+SELECT
+    count(*) AS rows_in,
+    count(*) FILTER (WHERE outcome = 'matched') AS rows_out,
+    count(*) FILTER (WHERE outcome <> 'matched') AS rows_rejected,
+    count(*) FILTER (WHERE outcome = 'company_unknown') AS company_unknown,
+    count(*) FILTER (WHERE outcome = 'company_ambiguous') AS company_ambiguous,
+    count(*) FILTER (WHERE outcome = 'invalid') AS people_invalid,
+    (SELECT count(*) FROM pg_temp.people_created) AS people_new
 FROM pg_temp.people_matched;

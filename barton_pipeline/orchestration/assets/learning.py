@@ -20,7 +20,7 @@ GROUP = "learning"
     metadata={"dagster/table_name": "marketing.ple_training_examples"},
 )
 def ple_training_set(database: Database) -> dg.MaterializeResult:
-    """Every attempt that is old enough to judge, with what was known of its company at that moment (docs/learning.md)."""
+    """Every attempt that is old enough to judge, with what was known then of its company (docs/explanation/learning.md)."""
     from barton_pipeline.scoring import training
 
     with database.transaction() as connection:
@@ -50,7 +50,7 @@ def ple_model(context: dg.AssetExecutionContext, database: Database) -> dg.Mater
     context.log.info(outcome.report["decision"])
     pictures = {
         name: dg.MetadataValue.md(f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})")
-        for name, png in model_card.plots(outcome).items()
+        for name, png in model_card.draw_plots(outcome).items()
     }
     numbers = {
         name: value for name, value in outcome.report.items() if isinstance(value, (int, float)) and name != "cut"

@@ -7,13 +7,20 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+from click import Option
+from click.testing import CliRunner
 
-from barton_pipeline.reports.targets import write_csv
+from barton_pipeline.cli.main import barton as group
+from barton_pipeline.reports.targets import Target, write_csv
 from barton_pipeline_tests.builders import insert_companies, run_stages
 from barton_pipeline_tests.conftest import PROJECT
+
+# They serve until they are stopped, and have no result.
+SERVERS = {"receive-signals", "sandbox"}
 
 
 def barton(*arguments: str, cwd: Path = PROJECT, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -21,24 +28,28 @@ def barton(*arguments: str, cwd: Path = PROJECT, **environment: str) -> subproce
                           capture_output=True, timeout=120, env={**os.environ, "COLUMNS": "200", **environment})  # fmt: skip
 
 
-def test_every_command_has_help() -> None:
-    help_text = barton("--help").stdout
-    for command in (
-        "demo",
-        "load",
-        "run",
-        "status",
-        "targets",
-        "errors",
-        "retry",
-        "unmatch",
-        "listen",
-        "migrate",
-        "doctor",
-        "stop",
-    ):
-        assert command in help_text
-        assert barton(command, "--help").returncode == 0
+def test_the_help_lists_every_command_in_a_whole_sentence_at_80_columns() -> None:
+    lines = barton("--help", COLUMNS="80").stdout.splitlines()
+    assert [line for line in lines if len(line) > 80] == []
+    listed = {line.split()[0]: line for line in lines[lines.index("Commands:") + 1 :]}
+    assert listed.keys() == group.commands.keys()
+    assert [line for line in listed.values() if not line.endswith((".", ")")) or line.endswith("...")] == []
+
+
+@pytest.mark.parametrize("name", group.commands)
+def test_every_command_has_help(name: str) -> None:
+    result = CliRunner().invoke(group, [name, "--help"], terminal_width=80)
+    assert result.exit_code == 0
+    assert [line for line in result.output.splitlines() if len(line) > 80] == []
+    undescribed = [
+        option.name for option in group.commands[name].params if isinstance(option, Option) and not option.help
+    ]
+    assert undescribed == []
+
+
+@pytest.mark.parametrize("name", sorted(group.commands.keys() - SERVERS))
+def test_every_command_prints_json(name: str) -> None:
+    assert "--json" in [option for parameter in group.commands[name].params for option in parameter.opts]
 
 
 @pytest.mark.parametrize("command", ["status", "targets", "errors", "retry B1", "unmatch 1"])
@@ -96,9 +107,21 @@ def test_a_port_in_use(db) -> None:
     assert result.returncode == 2 and f"Port {port} is in use" in result.stderr
 
 
-def test_demo_outside_the_checkout(db, tmp_path: Path) -> None:
+def test_a_server_of_ones_own_is_reached_from_any_folder(db, tmp_path: Path) -> None:
+    result = barton("status", cwd=tmp_path)
+    assert result.returncode == 0 and "0 pending" in result.stderr, result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_demo_and_run_outside_a_project(db, tmp_path: Path) -> None:
+    insert_companies(db, "B1", 1)
+    for command in (["demo"], ["run", "B1"]):
+        result = barton(*command, cwd=tmp_path)
+        assert (result.returncode, "Traceback" in result.stderr) == (2, False)
+        assert "not a Barton project" in result.stderr and "barton init ." in result.stderr
+    (tmp_path / "dagster.yaml").write_bytes((PROJECT / "dagster.yaml").read_bytes())
     result = barton("demo", cwd=tmp_path)
-    assert result.returncode == 2 and "not the project's folder" in result.stderr
+    assert result.returncode == 2 and "There is no workspace.yaml" in result.stderr
 
 
 @pytest.mark.slow
@@ -138,13 +161,15 @@ def test_listen_prints_events(db) -> None:
     assert len({event["id"] for event in heard}) == len(heard)
 
 
-def test_csv_is_safe_in_a_spreadsheet(db, tmp_path: Path) -> None:
-    rows = [{"name": value, "score": -1.5} for value in ("=1+1", "+1", "-1", "@x", "\tx", "plain", 'a"b,c')]
+def test_csv_is_safe_in_a_spreadsheet(tmp_path: Path) -> None:
+    given = ("=1+1", "+1", "-1", "@x", "\tx", "plain", 'a"b,c')
+    some = Target(*[None] * len(fields(Target)))  # type: ignore[arg-type]
     with (tmp_path / "x.csv").open("w") as stream:
-        write_csv(rows, stream)
+        write_csv([replace(some, company_name=name, ple_change=-1.5, reasons=("=2", "b")) for name in given], stream)
     with (tmp_path / "x.csv").open(newline="") as stream:
-        names = [row["name"] for row in csv.DictReader(stream)]
-    assert names == ["'=1+1", "'+1", "'-1", "'@x", "'\tx", "plain", 'a"b,c']
+        rows = list(csv.DictReader(stream))
+    assert [row["company_name"] for row in rows] == ["'=1+1", "'+1", "'-1", "'@x", "'\tx", "plain", 'a"b,c']
+    assert {(row["ple_change"], row["reasons"]) for row in rows} == {("-1.5", "'=2; b")}
 
 
 def test_errors_are_closed_by_hand(db) -> None:
@@ -152,5 +177,5 @@ def test_errors_are_closed_by_hand(db) -> None:
     run_stages("B1")
     number = db.value("SELECT marketing.log_pipeline_error('t', '1', '[bold]boom[/bold]')")
     assert "[bold]boom[/bold]" in barton("errors").stdout
-    assert barton("errors", "--resolve", str(number), "--notes", "mended").returncode == 0
-    assert db.value("SELECT resolution_notes FROM marketing.pipeline_errors WHERE id = %s", number) == "mended"
+    assert barton("errors", "--resolve", str(number), "--notes", "fixed").returncode == 0
+    assert db.value("SELECT resolution_notes FROM marketing.pipeline_errors WHERE id = %s", number) == "fixed"

@@ -9,8 +9,9 @@ import pytest
 
 from barton_pipeline.companies.matching import unmatch
 from barton_pipeline.errors import InputError
+from barton_pipeline.operations import replay
 from barton_pipeline.pipeline import NAMES
-from barton_pipeline_tests.builders import break_rows, insert_companies, mend, run_stages
+from barton_pipeline_tests.builders import break_rows, insert_companies, repair, run_stages
 
 DESCRIBED = ("industry", "num_employees", "founded_year", "company_phone", "company_city", "company_state", "company_postal_code",
              "company_country", "company_linkedin_url", "facebook_url", "twitter_url", "sic_codes", "company_name_for_emails",
@@ -107,7 +108,7 @@ def test_a_match_can_be_undone_for_good(db) -> None:
     assert db.query(COMPANIES) == [("Acme LLC", "mining", "Bonn")], "the fullest row names the company"
     ((before,),) = db.query("SELECT company_unique_id FROM marketing.company_master")
     with db.connect() as connection:
-        assert unmatch(connection, 1, "ann", "two firms") == 2
+        assert unmatch(connection, 1, "two firms") == 2
     run_stages("B1")
     assert db.query(COMPANIES) == [("Acme LLC", "mining", "Bonn"), ("Acme Inc", None, "Bonn")]
     for batch, name, company in (
@@ -134,7 +135,7 @@ def test_what_only_the_undone_rows_told_leaves_the_company(db) -> None:
     run_stages("B2")
     assert db.query(COMPANIES) == [("Acme Inc", "mining", "Bonn")]
     with db.connect() as connection:
-        unmatch(connection, 2, "ann", None)
+        unmatch(connection, 2, None)
     assert db.query(COMPANIES) == [("Acme Inc", None, "Bonn")]
     assert db.value("SELECT count(*) FROM marketing.company_batches WHERE import_batch_id = 'B2'") == 0
     event = db.query(
@@ -150,12 +151,66 @@ def test_what_only_the_undone_rows_told_leaves_the_company(db) -> None:
     assert db.value("SELECT c.company_name FROM marketing.people_master p JOIN marketing.company_master c USING (company_unique_id)") == "Acme LLC"  # fmt: skip
 
 
+TELL = """INSERT INTO intake.company_raw_intake (company, website, industry, company_city, company_phone, company_postal_code, sic_codes,
+    import_batch_id) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"""
+
+
+def test_the_same_facts_give_the_same_score_however_they_came(db) -> None:
+    db.execute(TELL, "One Row", "one.com", "mining", "Bonn", None, None, None, "B1")
+    db.execute(TELL, "One Batch", "batch.com", "mining", None, None, None, None, "B1")
+    db.execute(TELL, "One Batch", "batch.com", None, "Bonn", None, None, None, "B1")
+    db.execute(TELL, "Two Batches", "two.com", "mining", None, None, None, None, "B1")
+    run_stages("B1")
+    db.execute(TELL, "Two Batches", "two.com", None, "Bonn", None, None, None, "B2")
+    run_stages("B2")
+    facts = "SELECT DISTINCT industry, city, address, data_quality_score FROM marketing.company_master"
+    assert db.query(facts) == [("mining", "Bonn", "Bonn", 30)]
+    db.execute("UPDATE marketing.company_master SET phone = '+13045550100' WHERE domain = 'one.com'")
+    assert db.value("SELECT data_quality_score FROM marketing.company_master WHERE domain = 'one.com'") == 40
+
+
+FIRST, MIDDLE, LAST = "Acme Inc", "Acme LLC", "Acme Corp."
+
+
+@pytest.mark.parametrize(
+    ("told", "left"),
+    [
+        # (name, industry, city, phone, postal code, SIC codes) of one row a batch; what Acme Inc keeps when Acme LLC has gone
+        ([(FIRST, None, "Bonn", None, None, None), (MIDDLE, "mining", "Bonn", None, "53111", "10")],
+         (None, "Bonn", "Bonn", None, None, None)),
+        ([(FIRST, None, None, None, None, None), (MIDDLE, "mining", "Bonn", "+13045550100", None, "10"),
+          (LAST, "milling", "Köln", None, "50667", None)],
+         ("milling", "Köln", "Köln, 50667", None, "50667", None)),
+        ([(FIRST, None, None, None, None, None), (MIDDLE, "mining", None, None, None, None),
+          (LAST, "milling", None, None, None, None), ("ACME", "mining", None, None, None, None)],
+         ("milling", None, None, None, None, None)),
+    ],
+    ids=["two rows", "the others tell something else", "one of the others tells the same, later"],
+)  # fmt: skip
+def test_after_an_undone_match_a_replay_finds_no_difference(db, told, left) -> None:
+    for number, row in enumerate(told):
+        name, *facts = row
+        db.execute(TELL, name, "acme.com", *facts, f"B{number}")
+        run_stages(f"B{number}")
+    assert db.value("SELECT count(*) FROM marketing.company_master") == 1
+    ((row,),) = db.query("SELECT id FROM intake.company_raw_intake WHERE company = %s", MIDDLE)
+    with db.connect() as connection:
+        assert unmatch(connection, row, None) == 1
+    for (batch,) in db.query(
+        "SELECT DISTINCT import_batch_id FROM marketing.pipeline_events WHERE status = 'pending' ORDER BY 1"
+    ):
+        run_stages(batch)
+    kept = "SELECT industry, city, address, phone, postal_code, sic_codes FROM marketing.company_master WHERE company_name <> %s"
+    assert db.query(kept, MIDDLE) == [left]
+    assert replay.replay(apply=False).differences == ()
+
+
 def test_a_match_that_cannot_be_undone_says_why(db) -> None:
     twins(db)
     with db.connect() as connection, pytest.raises(InputError, match="correct the name or the website"):
-        unmatch(connection, 4, "ann", None)
+        unmatch(connection, 4, None)
     with db.connect() as connection, pytest.raises(InputError, match="Intake row 99 is matched to no company"):
-        unmatch(connection, 99, "ann", None)
+        unmatch(connection, 99, None)
 
 
 def test_a_row_edited_after_it_was_judged_is_not_promoted_with_its_old_domain(db) -> None:
@@ -204,7 +259,7 @@ def test_numbers_that_failed_attempts_drew_are_drawn_again(db, table: str, ids: 
     for _ in range(2):
         with pytest.raises(psycopg2.errors.DivisionByZero):
             run_stages("B1")
-    mend(db, f"marketing.{table}")
+    repair(db, f"marketing.{table}")
     run_stages("B1")
     shown = "people_master" if table == "people_master" else "company_master"
     assert db.value(f"SELECT max(substr({ids}, 13, 5)) FROM marketing.{shown}") == "00150"

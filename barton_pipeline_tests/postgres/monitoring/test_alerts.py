@@ -4,8 +4,8 @@ import json
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import dagster as dg
 import psycopg2
@@ -118,7 +118,9 @@ def test_each_rule_fires_at_its_threshold_and_not_below(db, seed, rule, subject,
 
 
 def test_every_rule_of_the_configuration_is_one_of_those_tested_and_measured() -> None:
-    assert set(alerts.settings()["rules"]) == {*alerts._MEASURES, "vendor_budget", "not_measured"} == set(alerts._WORDS)
+    assert (
+        set(vars(alerts.settings().rules)) == {*alerts._MEASURES, "vendor_budget", "not_measured"} == set(alerts._WORDS)
+    )
     for rule in alerts.rules().values():
         assert rule.over_at < min(rule.levels.values()), "an alert would be over while it fires"
 
@@ -185,10 +187,11 @@ def test_a_rule_that_cannot_be_judged_is_an_alert_and_the_others_go_on(db, monke
     assert judge(db, back) == [("over", *blind, "warning")], "what could not be measured was not over"
     with monkeypatch.context() as patch:
         patch.setitem(alerts._MEASURES, "queue_age", "SELECT 'event queue' AS subject, 0 AS value FROM pg_sleep(30)")
-        patch.setitem(alerts.settings(), "statement_seconds", 1)
+        hurried = replace(alerts.settings(), statement_seconds=1)
+        patch.setattr(alerts, "settings", lambda: hurried)
         alerts.watch()
-    assert [row["subject"] for row in open_alerts(db) if row["rule"] == "not_measured"] == ["queue_age"]
-    monkeypatch.setattr(alerts, "_budgets", lambda _: 1 / 0)
+    assert [alert.subject for alert in open_alerts(db) if alert.rule == "not_measured"] == ["queue_age"]
+    monkeypatch.setattr(alerts, "_measure_budgets", lambda _: 1 / 0)
     assert ("new", "not_measured", "vendor_budget", "warning") in judge(db)
 
 
@@ -215,18 +218,18 @@ def titles(receiver) -> list[str]:
 
 def test_the_alert_and_the_recovery_arrive(db, receiver) -> None:
     judge(db, event("1 minute", "failed", "B-7"), (ERROR, {**error("critical")[1], "batch": "B-7"}))
-    assert "1 sent" in channels.deliver(alerts.settings()["delivery"])
+    assert "1 sent" in channels.deliver(alerts.settings().delivery)
     judge(db, ("DELETE FROM marketing.pipeline_events", None))
-    assert "1 sent" in channels.deliver(alerts.settings()["delivery"])
+    assert "1 sent" in channels.deliver(alerts.settings().delivery)
     first, second = (json.loads(request.body) for request in receiver.requests)
     assert first["title"] == f"Barton ({db.name}) critical: 2 alerts" and first["type"] == "failure"
     assert first["message"].splitlines() == [
         "critical: 1 open critical error(s) check_x of B-7. Look: barton errors; close with --resolve",
-        "critical: 1 event(s) of B-7 were given up. Mend the cause (barton errors), then: barton retry BATCH",
+        "critical: 1 event(s) of B-7 were given up. Fix the cause (barton errors), then run: barton retry BATCH",
     ]
     assert second["title"] == f"Barton ({db.name}) over: dead_letters, B-7" and second["type"] == "info"
-    told = {row["rule"]: row["delivered_to"] for row in open_alerts(db)}
-    assert told == {"critical_errors": ["json-1"]}
+    told = {alert.rule: alert.delivered_to for alert in open_alerts(db)}
+    assert told == {"critical_errors": ("json-1",)}
 
 
 @pytest.fixture
@@ -237,9 +240,9 @@ def within_a_quarter() -> None:
         time.sleep(left)
 
 
-def open_alerts(db) -> list[dict[str, Any]]:
+def open_alerts(db) -> list[alerts.Alert]:
     with transaction(db.url) as connection:
-        return alerts.firing(connection)
+        return alerts.list_firing(connection)
 
 
 def test_many_alerts_of_a_moment_are_one_message_without_markup_or_names(db, receiver) -> None:
@@ -258,10 +261,10 @@ def test_what_fires_is_shown_before_it_is_announced_and_without_channels(db) -> 
     with transaction(db.url) as connection, connection.cursor() as cursor:
         cursor.execute(*event("11 minutes"))
     (found,) = open_alerts(db)
-    assert (found["rule"], found["severity"], found["since"]) == ("queue_age", "warning", None)
+    assert (found.rule, found.severity, found.since) == ("queue_age", "warning", None)
     judge(db)
     (found,) = open_alerts(db)
-    assert found["since"] is not None and found["delivered_to"] == []
+    assert found.since is not None and found.delivered_to == ()
     assert db.value("SELECT count(*) FROM marketing.alert_messages") == 0
 
 
@@ -341,15 +344,15 @@ def test_the_summary_counts_one_hour(db) -> None:
     db.execute(*[SPENT % {"vendor": "'apify'", "usd": "1.25"}])
     db.execute("UPDATE marketing.vendor_requests SET reserved_at = %s", end - timedelta(minutes=30))
     with transaction(db.url) as connection:
-        counts = alerts.summary(connection, end)
-        before = alerts.summary(connection, end - timedelta(hours=1))
-    assert counts["since"] == end - timedelta(hours=1) and counts["until"] == end
-    assert (counts["batches"], counts["stage_executions"], counts["failed_executions"]) == (1, 9, 0)
-    assert (counts["new_companies"], counts["slots_filled"]) == (4, 1)
-    assert (counts["errors"], counts["critical_errors"], float(counts["spent_usd"])) == (2, 1, 1.25)
-    assert (counts["pending_events"], counts["dead_letters"]) == (2, 0)
-    assert (before["new_companies"], before["slots_filled"], before["errors"], before["spent_usd"]) == (0, 0, 1, 0)
-    text = "\n".join(alerts.summary_lines(counts))
+        counts = alerts.summarise(connection, end)
+        before = alerts.summarise(connection, end - timedelta(hours=1))
+    assert counts.since == end - timedelta(hours=1) and counts.until == end
+    assert (counts.batches, counts.stage_executions, counts.failed_executions) == (1, 9, 0)
+    assert (counts.new_companies, counts.slots_filled) == (4, 1)
+    assert (counts.errors, counts.critical_errors, float(counts.spent_usd)) == (2, 1, 1.25)
+    assert (counts.pending_events, counts.dead_letters) == (2, 0)
+    assert (before.new_companies, before.slots_filled, before.errors, before.spent_usd) == (0, 0, 1, 0)
+    text = "\n".join(alerts.word_summary(counts))
     assert "4 new companies, 1 slots filled" in text and "2 errors (1 critical), $1.25" in text
 
 

@@ -38,6 +38,16 @@ def notified(db) -> bool:
         return bool(listening.listen(listener, 0.5))
 
 
+def roll_back(rollback: str, target: str = "") -> None:
+    with transaction() as connection:
+        rollbacks.roll_back(connection, rollback, target)
+
+
+def reverse(rollback: str, target: str = "") -> int | None:
+    with transaction() as connection:
+        return rollbacks.reverse(connection, rollback, target)
+
+
 def source_of(db, function: str) -> str:
     return db.value(f"SELECT prosrc FROM pg_proc WHERE oid = 'marketing.{function}'::regproc")
 
@@ -45,40 +55,41 @@ def source_of(db, function: str) -> str:
 def test_silence_stops_notifications_and_keeps_the_queue(db) -> None:
     before = source_of(db, "wake_listeners")
     assert notified(db)
-    rollbacks.roll_back("silence")
+    roll_back("silence")
     insert_companies(db, "B1", 2)
     assert not notified(db) and count_events(db, "B1") == 2
     (told,) = [finding for finding in doctor.examine() if finding.name == "rollbacks"]
     assert told.state == "warning" and "silence since" in told.found
     with pytest.raises(InputError, match="in force already"):
-        rollbacks.roll_back("silence")
-    rollbacks.reverse("silence")
+        roll_back("silence")
+    reverse("silence")
     assert notified(db) and source_of(db, "wake_listeners") == before
     with pytest.raises(InputError, match="not in force"):
-        rollbacks.reverse("silence")
+        reverse("silence")
 
 
 @pytest.mark.parametrize("trigger", rollbacks.event_triggers())
 def test_one_trigger_is_dropped_and_made_again_as_it_was(db, trigger: str) -> None:
     definition = "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = %s"
     before = db.value(definition, trigger)
-    rollbacks.roll_back("trigger", trigger)
+    roll_back("trigger", trigger)
     assert db.query(definition, trigger) == []
-    rollbacks.reverse("trigger", trigger)
+    reverse("trigger", trigger)
     assert db.value(definition, trigger) == before
 
 
 def test_what_a_dropped_trigger_missed_is_caught_up(db) -> None:
     insert_companies(db, "B1", 1)
     run_stages("B1")
-    rollbacks.roll_back("trigger", "company_raw_intake_insert_events")
+    roll_back("trigger", "company_raw_intake_insert_events")
     insert_companies(db, "B2", 1, first=2)
     db.execute(PEOPLE, "Ann Ames", "CEO", "ann@company1.com", "company1.com", "B3")
     assert (count_events(db, "B2"), count_events(db, "B3")) == (0, 1), "the other triggers go on"
-    assert rollbacks.reverse("trigger", "company_raw_intake_insert_events") >= 2
+    queued = reverse("trigger", "company_raw_intake_insert_events")
+    assert queued is not None and queued >= 2
     assert count_events(db, "B2") == 1
     with pytest.raises(InputError, match="is not a trigger that raises events; they are"):
-        rollbacks.roll_back("trigger", "company_master_touch")
+        roll_back("trigger", "company_master_touch")
 
 
 def test_paused_triggers_catch_up_with_every_kind_of_change(db) -> None:
@@ -86,7 +97,7 @@ def test_paused_triggers_catch_up_with_every_kind_of_change(db) -> None:
         insert_companies(db, f"B{number}", 1, first=number)
         run_stages(f"B{number}")
     db.execute("UPDATE marketing.operations SET details = '{}'")
-    rollbacks.roll_back("pause")
+    roll_back("pause")
     counted = db.value("SELECT count(*) FROM marketing.pipeline_events")
     insert_companies(db, "NEW", 1, first=9)
     db.execute(PEOPLE, "Ann Ames", "CEO", "ann@company1.com", "company1.com", "PEOPLE")
@@ -111,7 +122,7 @@ def test_paused_triggers_catch_up_with_every_kind_of_change(db) -> None:
     db.execute(
         "ALTER TABLE marketing.company_slots DISABLE TRIGGER USER; UPDATE marketing.company_slots SET updated_at = now() - interval '1 hour'; ALTER TABLE marketing.company_slots ENABLE TRIGGER USER"
     )
-    queued = rollbacks.reverse("pause")
+    queued = reverse("pause")
     pending = {
         batch for (batch,) in db.query("SELECT import_batch_id FROM marketing.pipeline_events WHERE status = 'pending'")
     }
@@ -133,13 +144,13 @@ def test_a_change_that_began_before_the_pause_is_caught_up(db) -> None:
         with early.cursor() as cursor:
             cursor.execute("SELECT now()")
             time.sleep(0.2)
-            rollbacks.roll_back("pause")
+            roll_back("pause")
             cursor.execute(
                 "INSERT INTO intake.company_raw_intake (company, website, import_batch_id) VALUES ('Late', 'late.com', 'LATE')"
             )
         early.commit()
     assert count_events(db, "LATE") == 0
-    rollbacks.reverse("pause")
+    reverse("pause")
     assert count_events(db, "LATE") == 1
 
 
@@ -159,7 +170,7 @@ def test_a_pause_that_meets_a_run_in_the_other_order_tries_again(db) -> None:
     other = threading.Thread(target=run_in_the_other_order)
     other.start()
     time.sleep(0.5)
-    rollbacks.roll_back("pause")
+    roll_back("pause")
     other.join()
     insert_companies(db, "B1", 1)
     assert count_events(db, "B1") == 0
@@ -169,9 +180,9 @@ def test_the_application_cannot_do_what_is_the_owners(db, monkeypatch) -> None:
     monkeypatch.setenv("BARTON_DATABASE_URL", db.app_url)
     for action in ("silence", "pause"):
         with pytest.raises(BartonError, match="needs the owner of the schema"):
-            rollbacks.roll_back(action)
-    rollbacks.roll_back("manual")  # a record only
-    rollbacks.reverse("manual")
+            roll_back(action)
+    roll_back("manual")  # a record only
+    reverse("manual")
     insert_companies(db, "B1", 2)
     run_stages("B1")
     with transaction() as connection:
@@ -365,27 +376,27 @@ def test_every_rollback_on_a_live_pipeline_under_load(db, tmp_path: Path) -> Non
 
     with dagster_dev(log):
         load("A1", "A2")
-        rollbacks.roll_back("silence")
+        roll_back("silence")
         load("S1", "S2")
         done("A1", "A2", "S1", "S2")  # the sensor looks for itself
-        rollbacks.reverse("silence")
+        reverse("silence")
 
-        rollbacks.roll_back("trigger", "company_raw_intake_insert_events")
+        roll_back("trigger", "company_raw_intake_insert_events")
         load("T1")
         time.sleep(6)
         assert count_events(db, "T1") == 0
-        rollbacks.reverse("trigger", "company_raw_intake_insert_events")
+        reverse("trigger", "company_raw_intake_insert_events")
         done("T1")
 
         load("P0")
-        rollbacks.roll_back("pause")
+        roll_back("pause")
         load("P1", "P2")
         time.sleep(6)
         assert db.value("SELECT count(*) FROM marketing.pipeline_events WHERE import_batch_id IN ('P1', 'P2')") == 0
-        rollbacks.reverse("pause")
+        reverse("pause")
         done("P0", "P1", "P2")
 
-        rollbacks.roll_back("manual")
+        roll_back("manual")
         time.sleep(6)  # a tick that was under way
         load("M1", "M2")
         time.sleep(6)
@@ -397,7 +408,7 @@ def test_every_rollback_on_a_live_pipeline_under_load(db, tmp_path: Path) -> Non
         )
         assert CliRunner().invoke(barton, ["run", "M1"], catch_exceptions=False).exit_code == 0
         assert settled(db, "M1") and not settled(db, "M2")
-        rollbacks.reverse("manual")
+        reverse("manual")
         done("M2")
 
         backup.remove_everything(tmp_path / "everything.dump")

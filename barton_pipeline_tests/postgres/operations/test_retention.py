@@ -2,6 +2,7 @@
 
 import threading
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -56,10 +57,10 @@ def test_chunks_limits_and_two_purges_at_once(db, monkeypatch) -> None:
         """INSERT INTO marketing.pipeline_events (event_type, status, created_at, processed_at)
         SELECT 'company_created', 'processed', now() - interval '40 days', now() - interval '40 days' FROM generate_series(1, 1000)"""
     )
-    monkeypatch.setattr(retention, "limits", lambda: {**original, "rows_per_transaction": 30, "rows_at_most": 300})
+    monkeypatch.setattr(retention, "limits", lambda: replace(original, rows_per_transaction=30, rows_at_most=300))
     with closing(db.connect()) as connection:
         assert retention.purge(connection)["processed_events"] == 300
-    monkeypatch.setattr(retention, "limits", lambda: {**original, "rows_per_transaction": 10})
+    monkeypatch.setattr(retention, "limits", lambda: replace(original, rows_per_transaction=10))
     counts, barrier = [], threading.Barrier(2)
 
     def purge() -> None:
@@ -75,7 +76,7 @@ def test_chunks_limits_and_two_purges_at_once(db, monkeypatch) -> None:
     assert sum(counts) == 700 and db.value("SELECT count(*) FROM marketing.pipeline_events") == 0
 
 
-original = dict(retention.limits())
+original = retention.limits()
 
 
 def test_a_purge_of_nothing_reads_an_index(db) -> None:

@@ -1,4 +1,4 @@
-"""Triggers raise the right events; the queue moves them as docs/event-protocol.md says."""
+"""Triggers raise the right events; the queue moves them as docs/explanation/event-protocol.md says."""
 
 import contextlib
 import io
@@ -208,7 +208,7 @@ def test_failures_are_delayed_then_dead_then_requeued(db) -> None:
     ((severity, message),) = db.query("SELECT severity, error_message FROM marketing.pipeline_errors")
     assert severity == "critical" and "barton retry B1" in message
     with transaction(db.url) as connection:
-        assert upkeep.requeue(connection, "B1") == 1
+        assert upkeep.requeue(connection, "B1").events == 1
     assert accept(db) is not None
     assert db.value("SELECT count(*) FROM marketing.vw_unresolved_errors") == 0
 

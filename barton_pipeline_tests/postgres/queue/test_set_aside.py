@@ -13,8 +13,9 @@ from barton_pipeline.pipeline import BY_NAME, NAMES
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.queue import events, upkeep
 from barton_pipeline.queue.set_aside import failing_rows
+from barton_pipeline.queue.upkeep import Requeued
 from barton_pipeline.stages.runner import run_sql, run_stage
-from barton_pipeline_tests.builders import break_rows, manual_run, mend, run_stages, stage_with
+from barton_pipeline_tests.builders import break_rows, manual_run, repair, run_stages, stage_with
 
 ROWS = st.integers(1, 200)
 
@@ -104,9 +105,9 @@ def test_two_poisoned_rows_of_two_hundred(db, stage: str, monkeypatch) -> None:
     run_stages("B1")
     assert db.query(DONE[stage]) == [(198,)], "a later run meets them again"
 
-    mend(db, DEFECTS[stage][0])
+    repair(db, DEFECTS[stage][0])
     with transaction() as connection:
-        assert upkeep.requeue(connection, "B1") == 2
+        assert upkeep.requeue(connection, "B1") == Requeued(2, ("B1",), 2, 2)
     run_stages("B1")
     assert db.query(DONE[stage]) == [(200,)]
     assert db.query("SELECT count(*) FROM marketing.pipeline_events WHERE status = 'failed'") == [(0,)]
@@ -149,7 +150,7 @@ def test_an_edited_row_is_tried_again(db) -> None:
     run_stages("B1")
     db.execute("UPDATE intake.company_raw_intake SET company = 'Company Seven' WHERE id = 7")
     run_stages("B1")
-    mend(db, "marketing.company_master")
+    repair(db, "marketing.company_master")
     break_rows(db, "marketing.people_master", "NEW.full_name = 'Ann Number7' AND NEW.title = 'CFO'")
     db.execute("UPDATE intake.people_raw_intake SET title = 'CFO' WHERE id = 7")
     run_stages("B1")
@@ -192,9 +193,8 @@ def test_replay_and_undo_know_rows_set_aside(db) -> None:
     db.execute(SETUP)
     break_rows(db, *DEFECTS["company_master"])
     run_stages("B1")
-    mend(db, "marketing.company_master")
-    _, differences = replay.replay(apply=False)
-    assert not differences
+    repair(db, "marketing.company_master")
+    assert not replay.replay(apply=False).differences
     db.execute("SELECT marketing.undo_batch('B1', 'test')")
     assert db.query("SELECT count(*) FROM intake.company_raw_intake") == [(0,)]
     assert db.query("SELECT count(*) FROM marketing.pipeline_events WHERE status = 'failed'") == [(0,)]

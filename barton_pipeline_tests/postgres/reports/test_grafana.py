@@ -13,7 +13,7 @@ from barton_pipeline.postgres.connection import transaction
 from barton_pipeline_tests.builders import insert_companies, run_stages
 from barton_pipeline_tests.conftest import PROJECT
 
-FOLDER = PROJECT / "docs" / "operations" / "grafana"
+FOLDER = PROJECT / "docs" / "how-to" / "operations" / "grafana"
 DASHBOARD = json.loads((FOLDER / "dashboards" / "barton.json").read_text(encoding="utf-8"))
 
 
@@ -32,7 +32,7 @@ def test_every_query_runs_as_the_readonly_role_and_finds_something(db) -> None:
             cursor.execute("SET LOCAL ROLE barton_readonly")
             cursor.execute(target["rawSql"])
             assert cursor.fetchall(), panel["title"]
-            columns = [column.name for column in cursor.description]
+            columns = [column.name for column in cursor.description or ()]
         shown = [override["matcher"]["options"] for override in panel["fieldConfig"]["overrides"]]
         assert set(shown) <= set(columns), panel["title"]
         if target["format"] == "time_series":

@@ -3,6 +3,7 @@
 import random
 from collections import Counter, defaultdict
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -234,7 +235,8 @@ def test_daily_throughput_is_right_at_every_moment(db, monkeypatch) -> None:
         assert throughput(db) == count_by_day(db)
     before = throughput(db)
     db.execute("UPDATE marketing.pipeline_events SET payload = payload WHERE status = 'processed'")
-    monkeypatch.setitem(retention.limits(), "processed_events_days", 0)
+    limits = replace(retention.limits(), processed_events_days=0)
+    monkeypatch.setattr(retention, "limits", lambda: limits)
     with closing(db.connect()) as connection:
         retention.purge(connection)
     assert db.value("SELECT count(*) FROM marketing.pipeline_events WHERE status = 'processed'") == 0
@@ -249,8 +251,8 @@ def test_daily_throughput_is_right_at_every_moment(db, monkeypatch) -> None:
             "ALTER TABLE intake.company_raw_intake DISABLE TRIGGER company_raw_intake_insert_events",
             "ENABLE TRIGGER company_raw_intake_insert_events",
         ),
-        ("DROP TRIGGER bit_signals_insert_events ON marketing.bit_signals", "0007_triggers.sql"),
-        ("DROP VIEW marketing.v_phase_stats", "0015_monitoring_views.sql"),
+        ("DROP TRIGGER bit_signals_insert_events ON marketing.bit_signals", "marketing.bit_signals.sql"),
+        ("DROP VIEW marketing.v_phase_stats", "v_phase_stats.sql"),
     ],
 )
 def test_doctor_notices_a_single_missing_trigger_or_view(db, damage: str, named: str) -> None:

@@ -1,9 +1,10 @@
-"""PLE learns: honest tests, leaks caught, SQL and Python agree, reasons add up, drift is noticed (docs/learning.md)."""
+"""PLE learns: honest tests, leaks caught, SQL and Python agree, reasons add up, drift is noticed (docs/explanation/learning.md)."""
 
 import json
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -69,7 +70,7 @@ def world(db, companies: int = 1000, years: float = 3.0, seed: int = 5) -> None:
 def built(db) -> Examples:
     with transaction(db.url) as connection:
         training.build(connection)
-        return training.examples(connection)
+        return training.read_examples(connection)
 
 
 def made(n: int = 600, seed: int = 3, **columns) -> Examples:
@@ -85,7 +86,7 @@ def made(n: int = 600, seed: int = 3, **columns) -> Examples:
     )
 
 
-SMALL = {**RULES, "least_examples": 100, "least_positives": 20}
+SMALL = replace(RULES, least_examples=100, least_positives=20)
 
 
 def test_a_column_that_knows_the_outcome_stops_the_build() -> None:
@@ -102,11 +103,13 @@ def test_a_column_that_knows_the_outcome_stops_the_build() -> None:
     assert set(found) == {"stage_code", "verdict", "touches_all", "is_qualified"}
     assert "AUC of 1.00" in found["stage_code"] and "written later" in found["touches_all"]
     assert "0.0% are positive" in found["is_qualified"]
-    assert set(learning.leaks(leaked, {**SMALL, "cleared": ["verdict"]})) == set(found) - {"verdict"}
+    assert set(learning.find_leaks(leaked, replace(SMALL, cleared=["verdict"]))) == set(found) - {"verdict"}
 
 
 def test_labels_that_can_be_predicted_when_shuffled_stop_the_build(monkeypatch) -> None:
-    monkeypatch.setattr(learning, "out_of_fold", lambda examples, method, rules: {"p": examples.converted + 0.0})
+    monkeypatch.setattr(
+        learning, "predict_out_of_fold", lambda examples, method, rules: {"p": examples.converted + 0.0}
+    )
     with pytest.raises(BartonError, match="test itself leaks"):
         learning.learn(made(), SMALL, 0.75)
 
@@ -132,11 +135,12 @@ def test_a_block_is_tested_only_on_what_was_known_when_it_began_and_on_other_com
 
     monkeypatch.setattr(learning, "fit", spy)
     examples = made(1500)
-    blocks = learning.rolling_blocks(examples, SMALL, None)
+    blocks = learning.measure_blocks(examples, SMALL, None)
     tested = [block for block in blocks if "logistic" in block]
     assert len(tested) >= 3
-    horizon = np.timedelta64(RULES["horizon_days"], "D")
-    order = np.array_split(np.argsort(examples.as_of, kind="stable"), RULES["blocks"])
+    assert examples.as_of is not None
+    horizon = np.timedelta64(RULES.horizon_days, "D")
+    order = np.array_split(np.argsort(examples.as_of, kind="stable"), RULES.blocks)
     for block, trained in zip(tested, seen[::2], strict=True):
         assert (trained.as_of + horizon <= np.datetime64(block["from"])).all()
         assert not set(trained.company) & set(examples.company[order[block["block"] - 1]])
@@ -209,9 +213,9 @@ def test_every_value_is_in_exactly_one_bin(numbers, words, probes, other) -> Non
 
 def test_lift_counts_equals_in_part() -> None:
     converted = np.array([True] * 10 + [False] * 90)
-    assert learning.lift(converted, np.zeros(100)) == pytest.approx(1)
-    assert learning.lift(converted, np.arange(100)[::-1]) == pytest.approx(10)
-    assert learning.lift(converted, np.arange(100)) == 0
+    assert learning.measure_lift(converted, np.zeros(100)) == pytest.approx(1)
+    assert learning.measure_lift(converted, np.arange(100)[::-1]) == pytest.approx(10)
+    assert learning.measure_lift(converted, np.arange(100)) == 0
 
 
 @pytest.mark.slow
@@ -220,14 +224,16 @@ def test_from_outcomes_to_a_published_model_that_scores_with_reasons_that_add_up
     with dg.instance_for_test() as instance:
         for _ in range(2):  # the second training finds nothing better
             assert defs.resolve_job_def("learning_job").execute_in_process(instance=instance).success
-        first, second = reversed(instance.fetch_materializations(dg.AssetKey("ple_model"), limit=2).records)
-    metadata = first.event_log_entry.asset_materialization.metadata
+        records = instance.fetch_materializations(dg.AssetKey("ple_model"), limit=2).records
+    trainings: list[Any] = [record.event_log_entry.asset_materialization for record in reversed(records)]
+    first, second = trainings
+    metadata = first.metadata
     assert metadata["published"].value is True and "data:image/png;base64," in metadata["reliability"].md_str
     assert "beats the rubric" in metadata["decision"].value and metadata["auc"].value > 0.65
-    assert second.event_log_entry.asset_materialization.metadata["published"].value is False
+    assert second.metadata["published"].value is False
     (version,) = db.query("SELECT version FROM marketing.ple_models WHERE status = 'champion'")[0]
 
-    assert drift.alarm() == {}, "the companies are those of the training"
+    assert drift.raise_alarm() == {}, "the companies are those of the training"
 
     db.execute(
         "UPDATE marketing.bit_signals SET signal_timestamp = now() - interval '1 day', observed_at = now() WHERE id % 3 = 0"
@@ -248,7 +254,8 @@ def test_from_outcomes_to_a_published_model_that_scores_with_reasons_that_add_up
     # SQL scores as the Python that learned does, at the moments of the training set
     examples = built(db)
     with transaction(db.url) as connection, connection.cursor() as cursor:
-        champion = models.champion(connection)
+        champion = models.read_champion(connection)
+        assert champion is not None
         training.build(connection)
         bit.score(connection)
         ple.score(connection, champion.scorecard)
@@ -271,12 +278,12 @@ def test_from_outcomes_to_a_published_model_that_scores_with_reasons_that_add_up
 
     # the alarm: loud on other companies, told once
     db.execute("UPDATE marketing.company_master SET employee_count = 40000, industry = 'Mining'")
-    assert {"employees", "industry"} <= set(drift.alarm())
-    drift.alarm()
+    assert {"employees", "industry"} <= set(drift.raise_alarm())
+    drift.raise_alarm()
     assert db.value("SELECT count(*) FROM marketing.pipeline_errors WHERE event_type = 'ple_drift'") == 1
 
     with transaction(db.url) as connection:
-        assert models.retire(connection) == version and models.champion(connection) is None
+        assert models.retire(connection) == version and models.read_champion(connection) is None
     assert run_stages("W", ("ple_scores",))["ple_scores"]["method"].startswith("rubric")
 
 
@@ -289,11 +296,11 @@ def test_leadforge_through_our_tables_is_modest_and_its_planted_leaks_are_caught
     table = leadforge.task_table(tmp_path / "bundle")
     flat = examples_of(table, "converted_within_90_days", "account_id", "lead_created_at", ("contact_id", "lead_id"))
     planted = {"current_stage", "is_sql", "total_touches_all"}
-    found = learning.leaks(flat, RULES)
+    found = learning.find_leaks(flat, RULES)
     assert set(found) == planted and "AUC of 1.00" in found["current_stage"]
-    assert set(learning.leaks(flat, {**RULES, "never": []})) == planted - {"total_touches_all"}
-    honest = learning.out_of_fold(without(flat, sorted(planted)), "logistic", RULES)
-    assert 0.58 < learning.quality(flat, honest["p"])["auc"] < 0.66
+    assert set(learning.find_leaks(flat, replace(RULES, never=[]))) == planted - {"total_touches_all"}
+    honest = learning.predict_out_of_fold(without(flat, sorted(planted)), "logistic", RULES)
+    assert 0.58 < learning.measure_quality(flat, honest["p"])["auc"] < 0.66
 
     load(leadforge.write_files(tmp_path / "bundle", tmp_path / "files", spread_days=720))
     assert db.query(
@@ -301,8 +308,8 @@ def test_leadforge_through_our_tables_is_modest_and_its_planted_leaks_are_caught
     ) == [("recorded",)]
     examples = built(db)
     assert len(examples) > 4900 and 0.19 < examples.converted.mean() < 0.23
-    mapped = learning.out_of_fold(examples, "logistic", RULES)
-    assert 0.48 < learning.quality(examples, mapped["p"])["auc"] < 0.66
+    mapped = learning.predict_out_of_fold(examples, "logistic", RULES)
+    assert 0.48 < learning.measure_quality(examples, mapped["p"])["auc"] < 0.66
 
 
 def test_attempts_too_young_or_already_positive_are_left_out_and_one_lead_counts_once(db) -> None:
@@ -316,21 +323,22 @@ def test_attempts_too_young_or_already_positive_are_left_out_and_one_lead_counts
             ids[company], kind, lead, days_ago,
         )  # fmt: skip
 
-    outcome(0, "attempt", 200, "L1"), outcome(0, "meeting", 150, "L1")  # positive
-    outcome(0, "attempt", 190, "L1"), outcome(0, "attempt", 180, "L2")  # the same lead; another one, negative
-    outcome(1, "attempt", 30), outcome(1, "meeting", 10)  # too young, though positive already
-    outcome(2, "attempt", 200), outcome(2, "won", 201)  # was a customer before
-    outcome(3, "attempt", 200), outcome(3, "meeting", 100)  # after the horizon
-    outcome(4, "attempt", 200), outcome(4, "lost", 190)  # lost is not positive
+    outcome(0, "attempt", 200, "L1")
+    outcome(0, "meeting", 150, "L1")  # positive
+    outcome(0, "attempt", 190, "L1")  # the same lead
+    outcome(0, "attempt", 180, "L2")  # another lead, negative
+    outcome(1, "attempt", 30)
+    outcome(1, "meeting", 10)  # too young, though positive already
+    outcome(2, "attempt", 200)
+    outcome(2, "won", 201)  # was a customer before
+    outcome(3, "attempt", 200)
+    outcome(3, "meeting", 100)  # after the horizon
+    outcome(4, "attempt", 200)
+    outcome(4, "lost", 190)  # lost is not positive
     with transaction(db.url) as connection:
         counts = training.build(connection)
-    assert (
-        counts["attempts"],
-        counts["too_young"],
-        counts["already_positive"],
-        counts["examples"],
-        counts["positives"],
-    ) == (6, 1, 1, 4, 1)
+    wanted = {"attempts": 6, "too_young": 1, "already_positive": 1, "examples": 4, "positives": 1}
+    assert {name: counts[name] for name in wanted} == wanted
     assert db.query("SELECT company_id, converted FROM marketing.ple_training_examples ORDER BY as_of, company_id") == [
         (ids[0], True), (ids[3], False), (ids[4], False), (ids[0], False),
     ]  # fmt: skip
@@ -348,9 +356,9 @@ def test_what_was_learned_later_is_not_a_feature_then(db) -> None:
     def known(days_ago: int) -> set[str]:
         with transaction(db.url) as connection:
             found = explain.explain(connection, company, datetime.now(UTC) - timedelta(days=days_ago))
-            shares = [reason["share"] for reason in found["ple"]["reasons"]]
-            assert found["ple"]["base"] + sum(shares) == pytest.approx(found["ple"]["score"], abs=1e-9)
-            return {reason["feature"] for reason in found["ple"]["reasons"]}
+            shares = [reason.share for reason in found.ple.reasons]
+            assert found.ple.base + sum(shares) == pytest.approx(found.ple.score, abs=1e-9)
+            return {reason.feature for reason in found.ple.reasons}
 
     assert known(0) == {"website", "slot_ceo", "address_ceo"} and known(365) == {"website"}
 

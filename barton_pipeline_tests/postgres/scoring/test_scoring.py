@@ -7,15 +7,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from barton_pipeline.errors import InputError
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.scoring import bit, selection, targets
-from barton_pipeline.scoring.config import FILE, load, rules
+from barton_pipeline.scoring.config import FILE, read_rules, rules
+from barton_pipeline.scoring.explain import find_company
 from barton_pipeline_tests.builders import insert_companies, run_stages
 
 COMPANY = "04.04.01.84.00001.001"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
-TYPES = [rule["signal_type"] for rule in rules().bit["signals"]]
-NEGATIVE_TYPES = [rule["signal_type"] for rule in rules().bit["negative_signals"]]
+BIT = rules().bit
+TYPES, NEGATIVE_TYPES = list(BIT.signals), list(BIT.negative_signals)
 SIGNALS = st.lists(st.tuples(st.sampled_from(TYPES), st.floats(0, 1, width=32), st.integers(0, 300)), max_size=8)
 RELAXED = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -40,37 +42,38 @@ def score_of(db, signals, as_of: datetime = NOW) -> tuple[float, list[dict]]:
         selection.choose_company(connection, COMPANY, as_of)
         bit.score(connection)
         cursor.execute("SELECT score, reasons FROM pg_temp.bit_now")
-        return cursor.fetchone()
+        ((score, reasons),) = cursor.fetchall()
+        return score, reasons
 
 
-def counted(signals, kinds: str) -> dict[str, list[tuple[float, int]]]:
+def counted(signals, rules_by_type) -> dict[str, list[tuple[float, int]]]:
     """(probability, age) by type: the strongest, then newest, signal of each duplicate window."""
     by_type: dict[str, dict[int, tuple[float, int]]] = {}
     for kind, strength, age in signals:
-        rule = next((rule for rule in rules().bit[kinds] if rule["signal_type"] == kind), None)
+        rule = rules_by_type.get(kind)
         if rule is None:
             continue
-        window = math.floor((NOW - timedelta(days=age)).timestamp() / 86400 / rule["window_days"])
-        decay = 2 ** (-age / rule["half_life_days"]) if "half_life_days" in rule else 1
+        window_days = rule.duplicate_window_days or BIT.duplicate_window_days
+        window = math.floor((NOW - timedelta(days=age)).timestamp() / 86400 / window_days)
+        decay = 2 ** (-age / rule.half_life_days) if kind in BIT.signals else 1
         seen = by_type.setdefault(kind, {})
-        seen[window] = max((rule["weight"] * strength * decay, -age), seen.get(window, (0.0, -1000)))
+        seen[window] = max((rule.weight * strength * decay, -age), seen.get(window, (0.0, -1000)))
     return {kind: [(p, -negative_age) for p, negative_age in seen.values()] for kind, seen in by_type.items()}
 
 
 def expected(signals) -> float:
-    """The noisy-or of docs/scoring.md, negative types included, computed without SQL."""
-    negatives = counted(signals, "negative_signals")
+    """The noisy-or of docs/explanation/scoring.md, negative types included, computed without SQL."""
+    negatives = counted(signals, BIT.negative_signals)
     rest = 1.0
-    for kind, evidence in counted(signals, "signals").items():
+    for kind, evidence in counted(signals, BIT.signals).items():
         total = 0.0
         for p, age in evidence:
             kept = 1.0
-            for rule in rules().bit["negative_signals"]:
-                reach = [q for q, told in negatives.get(rule["signal_type"], []) if age >= told - rule["lasts_days"]]
-                kept *= 1 - min(rule["cap"], 1 - math.prod(1 - q for q in reach))
+            for negative_type, rule in BIT.negative_signals.items():
+                reach = [q for q, told in negatives.get(negative_type, []) if age >= told - rule.lasts_days]
+                kept *= 1 - min(rule.cap, 1 - math.prod(1 - q for q in reach))
             total += -math.log(1 - p) * kept
-        cap = next(rule["cap"] for rule in rules().bit["signals"] if rule["signal_type"] == kind)
-        rest *= max(1 - cap, math.exp(-total))
+        rest *= max(1 - BIT.signals[kind].cap, math.exp(-total))
     return 1 - rest
 
 
@@ -153,6 +156,15 @@ def test_signals_of_an_unknown_type_by_sql_are_reported_once(company) -> None:
     assert company.value("SELECT count(*) FROM marketing.pipeline_errors WHERE event_type = 'signal_type_unknown'") == 1
 
 
+def test_a_company_is_found_by_its_id_domain_or_name_and_never_by_a_slots_id(company) -> None:
+    with transaction(company.url) as connection:
+        assert {find_company(connection, text) for text in (COMPANY, " company1.com ", "COMPANY 1 INC")} == {COMPANY}
+        with pytest.raises(InputError, match="is the ID of a slot"):
+            find_company(connection, "04.04.05.84.00001.001")
+        with pytest.raises(InputError, match="No company has"):
+            find_company(connection, "company2.com")
+
+
 def test_ple_reasons_add_up_and_nothing_known_is_a_low_score(company) -> None:
     ((score, reasons, method, p),) = company.query(
         "SELECT ple_score, metadata->'reasons', method, p_convert FROM marketing.ple_results"
@@ -200,10 +212,8 @@ def test_a_well_known_engaged_company_is_a_target_until_it_cools_down(db) -> Non
      ("half_life_days: 60, cap: 0.50", "half_life_days: 0, cap: 0.50", "half_life_days")],
 )  # fmt: skip
 def test_a_wrong_rules_file_names_the_key(tmp_path, old: str, new: str, named: str) -> None:
-    from barton_pipeline.errors import InputError
-
     text = FILE.read_text()
     assert old in text
     (tmp_path / "scoring.yaml").write_text(text.replace(old, new, 1))
     with pytest.raises(InputError, match=named):
-        load(tmp_path / "scoring.yaml")
+        read_rules(tmp_path / "scoring.yaml")

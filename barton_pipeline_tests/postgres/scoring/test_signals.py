@@ -11,6 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+import psycopg2
 import pytest
 import requests
 from click.testing import CliRunner
@@ -20,7 +21,7 @@ from barton_pipeline.errors import InputError
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.queue import events
 from barton_pipeline.web.signals import MOST_SIGNALS, TOKEN, application
-from barton_pipeline_tests.builders import insert_companies, run_stages, stage_with
+from barton_pipeline_tests.builders import claim_batch, insert_companies, run_stages, stage_with
 
 SECRET = "a-secret-of-some-length"
 SCORING = ("bit_scores", "ple_scores", "sniper_targets")
@@ -171,10 +172,8 @@ def test_a_run_that_dies_between_the_stages_leaves_its_companies_to_the_next(db)
     insert_companies(db, "B1", 5)
     run_stages("B1")
     new_signal(db, 1)
-    with transaction() as connection:
-        claim = events.accept(connection, "B1")
-    with pytest.raises(Exception, match="division by zero"):
-        _die_after_bit("B1", claim.lease_token)
+    with pytest.raises(psycopg2.errors.DivisionByZero):
+        _die_after_bit("B1", claim_batch(db, "B1").lease_token)
     db.execute("UPDATE marketing.pipeline_events SET available_at = now() WHERE status = 'pending'")
     new_signal(db, 2)
     counts = run_event("B1")

@@ -15,7 +15,7 @@ from barton_pipeline.queue import events
 from barton_pipeline.reports.batches import count_reasons, list_batches, list_stages
 from barton_pipeline.stages.lease import record_death
 from barton_pipeline.stages.runner import run_stage
-from barton_pipeline_tests.builders import insert_companies, manual_run, run_stages, stage_with
+from barton_pipeline_tests.builders import claim_batch, insert_companies, manual_run, run_stages, stage_with
 from barton_pipeline_tests.conftest import PROJECT
 
 WV_BATCH = "20251024-WV-B1"
@@ -320,15 +320,9 @@ def test_reports(db) -> None:
     run_stages("B1")
     with transaction(db.url) as connection:
         (batch,) = list_batches(connection)
-        assert (batch["state"], batch["rows"], batch["rejected"], batch["companies"], batch["slots"]) == (
-            "done",
-            6,
-            1,
-            5,
-            15,
-        )
-        assert [row["reason"] for row in count_reasons(connection, "B1")] == ["website_missing"]
-        assert all(row["completed_at"] for row in list_stages(connection, "B1"))
+        assert (batch.state, batch.rows, batch.rejected, batch.companies, batch.slots) == ("done", 6, 1, 5, 15)
+        assert [reason.reason for reason in count_reasons(connection, "B1")] == ["website_missing"]
+        assert all(stage.completed_at for stage in list_stages(connection, "B1"))
 
 
 @pytest.mark.parametrize(
@@ -336,13 +330,12 @@ def test_reports(db) -> None:
 )
 def test_a_run_that_died_without_a_word_is_counted_for_the_stage_it_was_in(db, completed, died_in: str) -> None:
     insert_companies(db, "B1", 1)
-    with transaction() as connection:
-        claim = events.accept(connection, "B1")
-    run = manual_run("B1", token=claim.lease_token)
+    token = claim_batch(db, "B1").lease_token
+    run = manual_run("B1", token=token)
     for stage in completed:
         run_stage(run, BY_NAME[stage])
     with transaction() as connection:
-        record_death(connection, "B1", run.run_id, claim.lease_token, "error", "the worker vanished")
+        record_death(connection, "B1", run.run_id, token, "error", "the worker vanished")
     assert db.query(
         "SELECT workflow_name, status, error_message FROM marketing.workflow_stats WHERE status <> 'ok'"
     ) == [(died_in, "error", "the worker vanished")]

@@ -7,21 +7,28 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import psycopg2
 import pytest
 
 from barton_pipeline.addresses import verification
 from barton_pipeline.addresses.checks import MxLookup
 from barton_pipeline.operations import replay
+from barton_pipeline.outbound import budgets, holds, requests
+from barton_pipeline.outbound import settings as outbound_settings
+from barton_pipeline.outbound.budgets import Buyer
+from barton_pipeline.outbound.ledger import Input
+from barton_pipeline.outbound.requests import Shape
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.reports import spending
-from barton_pipeline.vendors import items, ledger, settings
+from barton_pipeline.vendors import apify, items, million_verifier, settings
 from barton_pipeline.vendors.sandbox import Sandbox, running_sandbox
-from barton_pipeline_tests.builders import insert_companies, run_stages
+from barton_pipeline_tests.builders import change_rules, insert_companies, run_stages
 
-SHORT = {
+SHORT: dict[str, Any] = {
     "lease_seconds": 2,
     "heartbeat_seconds": 0.5,
     "grace_seconds": 0.5,
@@ -36,20 +43,21 @@ def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """Both vendors, reached as BARTON_SANDBOX_URL says; short times."""
     with running_sandbox(seed=1, run_seconds=0.05, bulk_seconds=0.05) as server:
         monkeypatch.setenv(settings.SANDBOX, server.url)
-        monkeypatch.setitem(settings.rules(), "timing", {**settings.rules()["timing"], **SHORT})
+        change_rules(monkeypatch, outbound_settings, **SHORT)
         yield server
 
 
 @pytest.fixture
-def budgets(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Sets one budget: ``budgets("apify", "day", 0.1)``."""
+def set_budget(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Sets one budget: ``set_budget("apify", "day", 0.1)``."""
 
-    def set_budget(vendor: str, scope: str, usd: float) -> None:
-        rules = settings.rules()["budgets"]
-        changed = {**rules[vendor], "usd": {**rules[vendor]["usd"], scope: usd}}
-        monkeypatch.setitem(rules, vendor, changed)
+    def change(vendor: str, scope: str, usd: Decimal | float) -> None:
+        present = settings.rules().budgets
+        budget = present[vendor]
+        changed = replace(budget, usd=replace(budget.usd, **{scope: Decimal(str(usd))}))
+        change_rules(monkeypatch, settings, budgets={**present, vendor: changed})
 
-    return set_budget
+    return change
 
 
 def with_profiles(db: Any, batch: str, count: int, first: int = 1) -> None:
@@ -76,7 +84,7 @@ def charged_usd(sandbox: Sandbox, vendor: str) -> Decimal:
     charges = sandbox.charges()
     if vendor == "apify":
         return Decimal(str(charges["apify"]["usd"]))
-    return settings.operations()["verify_email"].usd_per_item * charges["million_verifier"]["verifications"]
+    return settings.rules().operations["verify_email"].usd_per_item * charges["million_verifier"]["verifications"]
 
 
 def test_slots_are_filled_and_addresses_verified_and_nothing_is_bought_twice(db, sandbox) -> None:
@@ -96,8 +104,7 @@ def test_slots_are_filled_and_addresses_verified_and_nothing_is_bought_twice(db,
 
 
 def test_more_single_verifications_than_are_reserved_at_once(db, sandbox, monkeypatch) -> None:
-    changed = {**settings.rules()["million_verifier"], "single_below": 10**9, "single_reserved": 7}
-    monkeypatch.setitem(settings.rules(), "million_verifier", changed)
+    change_rules(monkeypatch, million_verifier, single_below=10**9, single_reserved=7)
     with_profiles(db, "B1", 20)
     run_stages("B1")
     assert (
@@ -135,7 +142,7 @@ def test_sandbox_and_real_answers_do_not_mix(db, sandbox, monkeypatch) -> None:
     run_stages("B1")
     assert sandbox.charges()["apify"]["runs"] == 0
     assert "invented people do not mix" in db.value("SELECT min(message) FROM marketing.vendor_holds")
-    monkeypatch.setenv(settings.ALLOW_MIXED, "1")
+    monkeypatch.setenv(outbound_settings.ALLOW_MIXED, "1")
     run_stages("B1")
     assert sandbox.charges()["apify"]["runs"] > 0
 
@@ -153,7 +160,7 @@ def test_the_plan_is_what_the_run_then_does(db, sandbox) -> None:
     with_profiles(db, "B1", 12)
     run_stages("B1", ("raw_intake", "validated_companies", "company_master", "company_slots"))
     with transaction() as connection:
-        planned = {line["operation"]: line for line in spending.plan(connection, "B1")}
+        planned = {line.operation: line for line in spending.plan(connection, "B1")}
     assert sandbox.charges()["apify"]["runs"] == 0
     run_stages("B1")
     done = {
@@ -163,19 +170,59 @@ def test_the_plan_is_what_the_run_then_does(db, sandbox) -> None:
         )
     }
     first = planned["leads_finder"]
-    assert first["certainty"] == "exact"
-    assert done["leads_finder"] == (first["to_buy"], first["requests"], first["usd"])
-    assert done["linkedin_employees"][2] <= planned["linkedin_employees"]["usd"]
-    assert planned["linkedin_employees"]["certainty"] == "at most"
-    assert done["verify_email"][2] <= planned["verify_email"]["usd"] + planned["guessed addresses"]["usd"]
+    assert first.certainty == "exact"
+    assert done["leads_finder"] == (first.to_buy, first.requests, first.usd)
+    assert done["linkedin_employees"][2] <= planned["linkedin_employees"].usd
+    assert planned["linkedin_employees"].certainty == "at most"
+    assert done["verify_email"][2] <= planned["verify_email"].usd + planned["guessed addresses"].usd
     with transaction() as connection:
-        assert sum(line["to_buy"] for line in spending.plan(connection, "B1") if line["certainty"] == "exact") == 0
+        assert sum(line.to_buy for line in spending.plan(connection, "B1") if line.certainty == "exact") == 0
 
 
-def test_a_budget_stops_buying_and_the_rest_waits_until_there_is_money(db, sandbox, budgets) -> None:
+def test_plan_and_purchase_agree_on_the_addresses_worth_paying_for(db, sandbox) -> None:
+    insert_companies(db, "B1", 3)
+    people = [
+        ("Ann Holder", "CEO", "ann.holder@company1.com", 1),
+        ("Bob Role", "CFO", "info@company1.com", 1),
+        ("Cid Invalid", "HR Director", "cid@mailinator.com", 1),
+        ("Dan Left", "CEO", "dan.left@company2.com", 2),
+        ("Eve Twice", "CFO", "eve@company2.com", 2),
+        ("Fay Without", "HR Director", None, 2),
+        ("Gil Shared", "CEO", "eve@company2.com", 3),
+        ("Hal Sales", "Sales Manager", "hal@company3.com", 3),
+    ]
+    for full_name, title, email, company in people:
+        db.execute(
+            """
+            INSERT INTO intake.people_raw_intake (full_name, title, email, website, import_batch_id)
+            VALUES (%s, %s, %s, 'company' || %s || '.com', 'B1')
+            """,
+            full_name, title, email, company,
+        )  # fmt: skip
+    with transaction() as connection:
+        holds.switch(connection, "apify", False, "not this time")
+        holds.switch(connection, "million_verifier", False, "not yet")
+    run_stages("B1")
+    held = "SELECT count(*) FROM marketing.company_slots JOIN marketing.people_master USING (person_unique_id)"
+    assert db.value(f"{held} WHERE email IN ('info@company1.com', 'cid@mailinator.com', 'dan.left@company2.com')") == 3
+    db.execute("UPDATE marketing.people_master SET left_at = now() WHERE full_name = 'Dan Left'")
+    page = {"batch": "B1", "after": "", "last": "~"}
+    with transaction() as connection:
+        planned = {line.operation: line.to_buy for line in spending.plan(connection, "B1")}
+        wanted = [item.key for item in verification.given_addresses(connection, page)]
+    assert sorted(wanted) == ["ann.holder@company1.com", "eve@company2.com"]
+    assert planned["verify_email"] == len(wanted)
+    with transaction() as connection:
+        holds.switch(connection, "million_verifier", True, None)
+    run_stages("B1", ("verified_emails",))
+    bought = db.query("SELECT input_key FROM marketing.vendor_calls WHERE NOT input ? 'guessed_for' ORDER BY 1")
+    assert [key for (key,) in bought] == sorted(wanted)
+
+
+def test_a_budget_stops_buying_and_the_rest_waits_until_there_is_money(db, sandbox, set_budget) -> None:
     with_profiles(db, "B1", 20)
-    leads = settings.operations()["leads_finder"]
-    budgets("apify", "day", float(leads.estimate(7)))
+    leads = settings.rules().operations["leads_finder"]
+    set_budget("apify", "day", float(leads.estimate(7)))
     run_stages("B1")
     assert db.value("SELECT sum(inputs) FROM marketing.vendor_requests WHERE operation = 'leads_finder'") >= 7
     assert charged_usd(sandbox, "apify") <= leads.estimate(7)
@@ -186,11 +233,13 @@ def test_a_budget_stops_buying_and_the_rest_waits_until_there_is_money(db, sandb
     assert "budget per day" in message
     db.execute("UPDATE marketing.vendor_holds SET retry_at = now() WHERE reason = 'budget'")
     with transaction() as connection:
-        assert ledger.wake_holds(connection) == [], "there is no money yet"
-    budgets("apify", "day", 10)
+        assert holds.wake_holds(connection, settings.rules().operations, settings.rules().budgets) == [], (
+            "there is no money yet"
+        )
+    set_budget("apify", "day", 10)
     db.execute("UPDATE marketing.vendor_holds SET retry_at = now() WHERE reason = 'budget'")
     with transaction() as connection:
-        assert ledger.wake_holds(connection) == ["B1"]
+        assert holds.wake_holds(connection, settings.rules().operations, settings.rules().budgets) == ["B1"]
     assert db.value(
         "SELECT count(*) FROM marketing.pipeline_events WHERE event_type = 'continue_at_enriched_contacts' AND status = 'pending'"
     )
@@ -199,37 +248,36 @@ def test_a_budget_stops_buying_and_the_rest_waits_until_there_is_money(db, sandb
     assert db.value("SELECT count(*) FROM marketing.company_slots WHERE search_state = 'not_searched'") == 0
 
 
-def test_a_budget_nearly_used_is_a_warning_and_a_used_one_an_error(db, sandbox, budgets) -> None:
+def test_a_budget_nearly_used_is_a_warning_and_a_used_one_an_error(db, sandbox, set_budget) -> None:
     with_profiles(db, "B1", 10)
     run_stages("B1")
     spent = charged_usd(sandbox, "apify")
     for share, severity in ((Decimal("0.9"), "warning"), (Decimal("1.0"), "error")):
-        budgets("apify", "day", float(spent / share))
-        buyer = ledger.Buyer("B1", "run", "00000000-0000-0000-0000-000000000000")
+        set_budget("apify", "day", float(spent / share))
         for _ in range(2):
             with transaction() as connection:
-                ledger.warn_about_budgets(connection, "apify", "sandbox", buyer)
+                budgets.warn_about_budgets(connection, "apify", "sandbox", settings.rules().budgets["apify"], "B1")
         rows = db.query("SELECT severity FROM marketing.pipeline_errors WHERE event_type = 'vendor_budget' ORDER BY id")
         assert rows[-1] == (severity,)
     assert len(rows) == 2, "each once a day"
 
 
-def test_a_budget_of_nothing_is_used_up(db, sandbox, budgets) -> None:
-    budgets("apify", "day", 0.0)
+def test_a_budget_of_nothing_is_used_up(db, sandbox, set_budget) -> None:
+    set_budget("apify", "day", 0.0)
     with transaction() as connection:
-        shown = {(row["vendor"], row["budget"]): row["used_pct"] for row in spending.budgets(connection)}
+        shown = {(use.vendor, use.budget): use.used_pct for use in spending.list_budgets(connection)}
     assert shown["apify", "day"] == 100 and shown["apify", "month"] == 0
     with_profiles(db, "B1", 1)
     run_stages("B1")
     assert charged_usd(sandbox, "apify") == 0
 
 
-def test_two_runs_racing_for_the_last_money_cannot_overspend(db, sandbox, budgets) -> None:
+def test_two_runs_racing_for_the_last_money_cannot_overspend(db, sandbox, set_budget) -> None:
     for number in range(4):
         with_profiles(db, f"B{number}", 10, first=1 + 100 * number)
         run_stages(f"B{number}", ("raw_intake", "validated_companies", "company_master", "company_slots"))
-    limit = settings.operations()["leads_finder"].estimate(13)
-    budgets("apify", "month", float(limit))
+    limit = settings.rules().operations["leads_finder"].estimate(13)
+    set_budget("apify", "month", float(limit))
     threads = [threading.Thread(target=run_stages, args=(f"B{number}",)) for number in range(4)]
     for thread in threads:
         thread.start()
@@ -250,7 +298,7 @@ def test_two_runs_racing_for_the_last_money_cannot_overspend(db, sandbox, budget
 
 def test_a_switched_off_vendor_gets_nothing(db, sandbox) -> None:
     with transaction() as connection:
-        ledger.switch(connection, "apify", False, "too dear")
+        holds.switch(connection, "apify", False, "too dear")
     with_profiles(db, "B1", 3)
     run_stages("B1")
     assert sandbox.charges()["apify"]["runs"] == 0
@@ -287,9 +335,7 @@ def test_a_vendor_in_trouble_is_explained_and_the_batch_goes_on_later(
 
 @pytest.mark.parametrize("single_below", [1, 10**9])
 def test_no_more_addresses_are_sent_than_there_are_credits(db, sandbox, monkeypatch, single_below: int) -> None:
-    monkeypatch.setitem(
-        settings.rules(), "million_verifier", {**settings.rules()["million_verifier"], "single_below": single_below}
-    )
+    change_rules(monkeypatch, million_verifier, single_below=single_below)
     sandbox.settings.credits = 7
     with_profiles(db, "B1", 10)
     run_stages("B1")
@@ -309,8 +355,7 @@ def test_a_vendor_that_is_down_costs_nothing(db, sandbox) -> None:
 
 @pytest.mark.parametrize("stubborn", [False, True])
 def test_a_run_that_does_not_end_is_aborted_paid_and_asked_again(db, sandbox, monkeypatch, stubborn: bool) -> None:
-    overdue = {"actor_timeout_seconds": 1, "overdue_seconds": 0.5}
-    monkeypatch.setitem(settings.rules(), "timing", {**settings.rules()["timing"], **overdue})
+    change_rules(monkeypatch, apify, run_timeout_seconds=1, overdue_seconds=0.5)
     insert_companies(db, "B1", 60)  # two runs
     sandbox.fault("run_hangs", "/runs$", items=20, stubborn=stubborn)
     run_stages("B1")
@@ -350,9 +395,10 @@ def test_a_guess_waits_for_the_addresses_at_its_domain(db, sandbox) -> None:
 
     free = asked()
     with transaction() as connection:
-        operation, buyer = settings.operations()["verify_email"], ledger.Buyer("B9", "", str(uuid.uuid4()))
+        rules, buyer = settings.rules(), Buyer("B9", "", str(uuid.uuid4()))
+        operation, budget = rules.operations["verify_email"], rules.budgets["million_verifier"]
         under_way = f"somebody@{domain}"
-        ledger.reserve(connection, operation, "sandbox", [ledger.Input(under_way)], buyer, body=lambda keys: {})
+        requests.reserve(connection, operation, "sandbox", budget, [Input(under_way)], buyer, Shape(lambda inputs: {}))
     assert free and asked() == {under_way}
 
 
@@ -360,11 +406,9 @@ def test_a_download_that_stays_cut_off_is_read_again_later_and_nothing_is_bought
     db, sandbox, monkeypatch
 ) -> None:
     """The answers are paid and the vendor has them: settling what could be read would buy the others again."""
-    monkeypatch.setitem(
-        settings.rules(), "million_verifier", {**settings.rules()["million_verifier"], "single_below": 1}
-    )
+    change_rules(monkeypatch, million_verifier, single_below=1)
     with_profiles(db, "B1", 10)
-    sandbox.fault("truncated_json", "/download", times=settings.rules()["timing"]["retries"])
+    sandbox.fault("truncated_json", "/download", times=SHORT["retries"])
     run_stages("B1")
     assert db.query("SELECT message FROM marketing.vendor_holds WHERE reason = 'vendor_trouble'")[0][0].startswith(
         "MillionVerifier gives out"
@@ -447,9 +491,9 @@ def test_a_replay_rebuilds_everything_without_a_single_call(db, sandbox) -> None
     events = db.value("SELECT count(*) FROM marketing.pipeline_events")
     sandbox.stop()
     for apply in (False, True, False):
-        counts, differences = replay.replay(apply)
-        assert differences == []
-        assert counts["marketing.company_master"] == 22 and counts["marketing.people_master"] > 30
+        done = replay.replay(apply)
+        assert done.differences == ()
+        assert done.rows["marketing.company_master"] == 22 and done.rows["marketing.people_master"] > 30
         assert db.query(signals) == judged
     assert db.query("SELECT company_unique_id FROM marketing.company_master ORDER BY 1") == ids
     assert db.value("SELECT count(*) FROM marketing.barton_id_history") == history
@@ -463,7 +507,7 @@ def test_a_replay_finds_what_does_not_follow_from_the_sources(db, sandbox) -> No
     db.execute(
         "UPDATE marketing.people_master SET title = 'Emperor' WHERE person_unique_id = (SELECT min(person_unique_id) FROM marketing.people_master)"
     )
-    _, differences = replay.replay(apply=False)
+    differences = replay.replay(apply=False).differences
     assert {difference.table for difference in differences} >= {"marketing.people_master"}
     assert db.value("SELECT count(*) FROM marketing.people_master WHERE title = 'Emperor'") == 1
 
@@ -541,5 +585,5 @@ def test_a_forgotten_person_is_gone_everywhere_and_does_not_come_back(db, sandbo
         run_stages("B1")
     reasons = db.query("SELECT DISTINCT outcome_reasons FROM intake.people_raw_intake WHERE outcome = 'invalid'")
     assert (["suppressed"],) in reasons
-    with pytest.raises(Exception, match="Nobody is known"):
+    with pytest.raises(psycopg2.errors.NoDataFound, match="Nobody is known"):
         db.query("SELECT * FROM marketing.forget_person('04.04.02.99.99999.001', 'x')")

@@ -10,17 +10,17 @@ from barton_pipeline.addresses import patterns
 from barton_pipeline.addresses.checks import check_address
 from barton_pipeline.addresses.patterns import (
     OTHER,
-    PATTERNS,
     DomainPatterns,
     Example,
-    guesses,
+    guess_addresses,
     learn,
-    matching_patterns,
-    spellings,
+    match_patterns,
+    spell_name,
     split_name,
 )
 
-RULES = patterns._RULES
+RULES = patterns.rules()
+PATTERNS = list(RULES.patterns)
 NOTHING = learn([])
 
 NAMES = st.one_of(
@@ -33,7 +33,7 @@ PEOPLE = st.tuples(NAMES, NAMES)
 LOCALS = st.sampled_from(["jdoe", "jane.doe", "al.li", "li", "bob", "j.doe", "rdoe", "jdoe2", "info", "x9"])
 EXAMPLES = st.lists(
     st.builds(
-        lambda person, local, status: Example(*person, f"{local}@acme.com", status),
+        lambda person, local, status: Example(person[0], person[1], f"{local}@acme.com", status),
         st.one_of(PEOPLE, st.sampled_from([("Jane", "Doe"), ("Al", "Li"), ("Robert", "Doe")])),
         LOCALS,
         st.sampled_from(["valid", "invalid", "risky", "unknown"]),
@@ -43,12 +43,12 @@ EXAMPLES = st.lists(
 
 
 def emails(first: str, last: str, learned: DomainPatterns = NOTHING, limit: int = 100, **more) -> list[str]:
-    return [guess.email for guess in guesses(first, last, "acme.com", learned, limit, **more)]
+    return [guess.email for guess in guess_addresses(first, last, "acme.com", learned, limit, **more)]
 
 
 def address(pattern: str, person: tuple[str, str]) -> str:
     """What a company with this pattern gives the person: the likeliest spelling."""
-    made = patterns._locals(pattern, *person)
+    made = patterns._make_locals(pattern, *person)
     return max(made, key=lambda local: made[local]) + "@acme.com"
 
 
@@ -79,7 +79,7 @@ def address(pattern: str, person: tuple[str, str]) -> str:
     ],
 )
 def test_last_names_as_mail_systems_write_them(name: str, written: list[str]) -> None:
-    assert list(spellings(name)) == written
+    assert list(spell_name(name)) == written
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_last_names_as_mail_systems_write_them(name: str, written: list[str]) ->
     ],
 )
 def test_first_names_as_mail_systems_write_them(name: str, written: list[str]) -> None:
-    assert list(spellings(name, given=True)) == written
+    assert list(spell_name(name, given=True)) == written
 
 
 @pytest.mark.parametrize(
@@ -125,37 +125,37 @@ def test_full_names_are_split(full: str, parts: tuple[str, str]) -> None:
 def test_any_text_can_be_split_and_spelt(full: str) -> None:
     for part in split_name(full):
         for is_given in (True, False):
-            shares = spellings(part, is_given)
+            shares = spell_name(part, is_given)
             assert not shares or sum(shares.values()) == pytest.approx(1)
             assert all(patterns._WRITTEN.fullmatch(text) for text in shares)
 
 
 def test_the_prior_is_a_distribution() -> None:
-    assert sum(RULES["patterns"].values()) + RULES["other"] == pytest.approx(1)
-    assert list(RULES["patterns"].values()) == sorted(RULES["patterns"].values(), reverse=True)
+    assert sum(RULES.patterns.values()) + RULES.other == pytest.approx(1)
+    assert list(RULES.patterns.values()) == sorted(RULES.patterns.values(), reverse=True)
 
 
 def test_a_known_address_names_its_patterns() -> None:
-    assert matching_patterns("jane.doe", "Jane", "Doe") == ["{first}.{last}"]
-    assert matching_patterns("JDoe", "Jane", "Doe") == ["{f}{last}"]
-    assert matching_patterns("jdoe2", "Jane", "Doe") == ["{f}{last}"], "the second J. Doe"
-    assert matching_patterns("jdoe+news", "Jane", "Doe") == ["{f}{last}"]
-    assert matching_patterns("bob.doe", "Robert", "Doe") == ["{first}.{last}"]
-    assert matching_patterns("sales", "Jane", "Doe") == []
-    assert matching_patterns("wei", "Wei", "李") == []
+    assert match_patterns("jane.doe", "Jane", "Doe") == ["{first}.{last}"]
+    assert match_patterns("JDoe", "Jane", "Doe") == ["{f}{last}"]
+    assert match_patterns("jdoe2", "Jane", "Doe") == ["{f}{last}"], "the second J. Doe"
+    assert match_patterns("jdoe+news", "Jane", "Doe") == ["{f}{last}"]
+    assert match_patterns("bob.doe", "Robert", "Doe") == ["{first}.{last}"]
+    assert match_patterns("sales", "Jane", "Doe") == []
+    assert match_patterns("wei", "Wei", "李") == []
 
 
 def test_short_and_equal_names_are_explained_by_several_patterns() -> None:
-    assert set(matching_patterns("jdoe", "J", "Doe")) == {"{f}{last}", "{first}{last}"}
-    assert set(matching_patterns("martin", "Martin", "Martin")) == {"{first}", "{last}"}
-    assert set(matching_patterns("martin.martin", "Martin", "Martin")) == {"{first}.{last}", "{last}.{first}"}
+    assert set(match_patterns("jdoe", "J", "Doe")) == {"{f}{last}", "{first}{last}"}
+    assert set(match_patterns("martin", "Martin", "Martin")) == {"{first}", "{last}"}
+    assert set(match_patterns("martin.martin", "Martin", "Martin")) == {"{first}.{last}", "{last}.{first}"}
 
 
 @given(person=PEOPLE, pattern=st.sampled_from(PATTERNS))
 def test_what_a_pattern_makes_it_explains(person: tuple[str, str], pattern: str) -> None:
     if patterns._can_be_written(*person):
-        for local in patterns._locals(pattern, *person):
-            assert pattern in matching_patterns(local, *person)
+        for local in patterns._make_locals(pattern, *person):
+            assert pattern in match_patterns(local, *person)
 
 
 def test_an_ambiguous_address_is_shared_by_the_prior() -> None:
@@ -171,19 +171,19 @@ def test_an_ambiguous_address_is_shared_by_the_prior() -> None:
 def test_an_initial_is_not_taken_for_a_name() -> None:
     """Of a J. Doe we do not know what stands before the point in {first}.{last}."""
     assert emails("J.", "Doe")[0] == "jdoe@acme.com"
-    by_email = {guess.email: guess for guess in guesses("J.", "Doe", "acme.com", NOTHING, 100)}
+    by_email = {guess.email: guess for guess in guess_addresses("J.", "Doe", "acme.com", NOTHING, 100)}
     assert (
         by_email["j.doe@acme.com"].probability
         < 0.1
         < 0.3
-        < guesses("Jane", "Doe", "acme.com", NOTHING, 1)[0].probability
+        < guess_addresses("Jane", "Doe", "acme.com", NOTHING, 1)[0].probability
     )
 
 
 def test_evidence_beats_the_prior_and_failures_count_against_a_pattern() -> None:
     assert emails("Jane", "Doe")[0] == "jane.doe@acme.com"
     known = learn([Example("Al", "Bo", "al_bo@acme.com", "valid")])
-    first = guesses("Jane", "Doe", "acme.com", known, 1)[0]
+    first = guess_addresses("Jane", "Doe", "acme.com", known, 1)[0]
     assert (first.email, first.pattern, first.evidence) == ("jane_doe@acme.com", "{first}_{last}", 1)
     failed = learn([Example("Al", "Bo", "al.bo@acme.com", "invalid")])
     assert emails("Jane", "Doe", failed)[0] == "jdoe@acme.com"
@@ -199,7 +199,7 @@ def test_role_accounts_say_nothing_of_patterns_but_free_choice_does() -> None:
     assert learn([Example("Al", "Bo", "info@acme.com", "valid")]).weights == NOTHING.weights
     free = learn([Example("Al", "Bo", "bigboss@acme.com", "valid")])
     assert free.weights[OTHER] > 0.5
-    assert guesses("Jane", "Doe", "acme.com", free, 1)[0].probability < 0.15
+    assert guess_addresses("Jane", "Doe", "acme.com", free, 1)[0].probability < 0.15
 
 
 def test_one_failure_does_not_refute_what_ten_addresses_prove() -> None:
@@ -207,8 +207,8 @@ def test_one_failure_does_not_refute_what_ten_addresses_prove() -> None:
     people = [("Al", f"Bo{letter}") for letter in "abcdefghij"]
     proof = [Example(*person, address("{f}{last}", person), "valid") for person in people]
     failures = [Example("Cy", f"Do{letter}", f"cdo{letter}@acme.com", "invalid") for letter in "ab"]
-    before = guesses("Jane", "Doe", "acme.com", learn(proof), 1)[0]
-    after = guesses("Jane", "Doe", "acme.com", learn(proof + failures), 1)[0]
+    before = guess_addresses("Jane", "Doe", "acme.com", learn(proof), 1)[0]
+    after = guess_addresses("Jane", "Doe", "acme.com", learn(proof + failures), 1)[0]
     assert before.email == after.email == "jdoe@acme.com"
     assert before.probability > after.probability > 0.75
 
@@ -242,8 +242,8 @@ def test_names_we_cannot_write_give_no_guess(first: str, last: str) -> None:
 
 def test_a_domain_that_takes_no_names_gives_no_guess() -> None:
     for domain in ("", "acme", "ac me.com", "mailinator.com"):
-        assert guesses("Jane", "Doe", domain, NOTHING, 5) == []
-    assert guesses("Jane", "Doe", "Müller.DE", NOTHING, 1)[0].email == "jane.doe@xn--mller-kva.de"
+        assert guess_addresses("Jane", "Doe", domain, NOTHING, 5) == []
+    assert guess_addresses("Jane", "Doe", "Müller.DE", NOTHING, 1)[0].email == "jane.doe@xn--mller-kva.de"
 
 
 @given(person=PEOPLE, examples=EXAMPLES, limit=st.integers(0, 30))
@@ -252,18 +252,18 @@ def test_guesses_are_well_formed_distinct_ranked_and_no_more_than_certain(
 ) -> None:
     learned = learn(examples)
     assert sum(learned.weights.values()) == pytest.approx(1)
-    everything = guesses(*person, "acme.com", learned, 1000)
-    found = guesses(*person, "acme.com", learned, limit)
+    everything = guess_addresses(*person, "acme.com", learned, 1000)
+    found = guess_addresses(*person, "acme.com", learned, limit)
     assert found == everything[:limit]
     assert len({guess.email for guess in everything}) == len(everything)
     assert not {guess.email for guess in everything} & learned.known
-    assert sum(guess.probability for guess in everything) <= RULES["has_address"] + 1e-9
+    assert sum(guess.probability for guess in everything) <= RULES.has_address + 1e-9
     ranks = [round(guess.probability, 9) for guess in everything]
     assert ranks == sorted(ranks, reverse=True)
     for guess in everything:
         check = check_address(guess.email)
         assert (check.status, check.is_role) == ("unknown", False), guess.email
-        assert guess.pattern in matching_patterns(guess.email.partition("@")[0], *person)
+        assert guess.pattern in match_patterns(guess.email.partition("@")[0], *person)
 
 
 @given(examples=EXAMPLES, order=st.randoms(use_true_random=False))
@@ -277,10 +277,10 @@ def test_neither_order_nor_repetition_of_examples_matters(examples: list[Example
 def test_a_valid_address_never_makes_its_patterns_less_likely_nor_an_invalid_one_more(
     person: tuple[str, str], pattern: str
 ) -> None:
-    if not patterns._can_be_written(*person) or not patterns._locals(pattern, *person):
+    if not patterns._can_be_written(*person) or not patterns._make_locals(pattern, *person):
         return
     email = address(pattern, person)
-    explained = matching_patterns(email.partition("@")[0], *person)
+    explained = match_patterns(email.partition("@")[0], *person)
 
     def weight(learned: DomainPatterns) -> float:
         return sum(learned.weights[name] for name in explained)
@@ -309,11 +309,11 @@ SPELT_AS_LISTED = 0.9
 
 def _company(chance: random.Random) -> tuple[tuple[str, str], str, list[Example]]:
     """Somebody, their address, and 1 to 5 colleagues with theirs: one pattern, in one of ten cases in an unusual spelling."""
-    pattern = chance.choices(PATTERNS, list(RULES["patterns"].values()))[0]
+    pattern = chance.choices(PATTERNS, list(RULES.patterns.values()))[0]
     everybody = chance.sample([(first, last) for first in FIRSTS for last in LASTS], chance.randint(2, 6))
 
     def given_address(person: tuple[str, str]) -> str:
-        made = sorted(patterns._locals(pattern, *person))
+        made = sorted(patterns._make_locals(pattern, *person))
         return f"{chance.choice(made)}@acme.com" if chance.random() > SPELT_AS_LISTED else address(pattern, person)
 
     examples = [Example(*person, given_address(person), "valid") for person in everybody[1:]]

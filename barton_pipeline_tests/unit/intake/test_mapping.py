@@ -227,3 +227,44 @@ def test_the_real_files_map() -> None:
         "phantombuster_salesnavigator_header.csv",
     }
     assert len(kinds) >= 15
+
+
+def test_a_given_column_feeds_its_field_and_no_other() -> None:
+    header = ["Company", "Firma", "Website", "Homepage", "Website (2)"]
+    assert map_columns(header, "companies").columns == {"company": (0,), "website": (2, 4, 3)}
+    found = map_columns(header, "companies", {"company": "Firma", "industry": "website"})
+    assert found.columns == {"company": (1,), "website": (4, 3), "industry": (2,)}
+    assert found.unused == ["Company"]
+
+
+def test_a_field_may_be_given_no_column() -> None:
+    found = map_columns(["Company", "Industry"], "companies", {"industry": ""})
+    assert found.columns == {"company": (0,)} and found.unused == ["Industry"]
+    with pytest.raises(InputError, match="No column for a company name"):
+        map_columns(["Company", "Website"], "companies", {"company": ""})
+
+
+def test_a_vaguer_name_is_tried_when_the_first_one_is_given_away() -> None:
+    header = ["Account", "Name"]
+    assert map_columns(header, "companies").columns == {"company": (0,)}
+    assert map_columns(header, "companies", {"industry": "Account"}).columns == {"company": (1,), "industry": (0,)}
+
+
+def test_a_given_column_makes_up_for_a_missing_name() -> None:
+    with pytest.raises(InputError, match="No column for a company name"):
+        map_columns(["Firma"], "companies")
+    assert map_columns(["Firma"], "companies", {"company": "FIRMA "}).columns == {"company": (0,)}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"compnay": "Firma"}, "'compnay' is not a field of companies; they are: company,"),
+        ({"company": "Firm"}, "The file has no column 'Firm'. Its columns are 'Firma', 'Web', 'web '"),
+        ({"website": "WEB"}, "The file has several columns 'WEB'"),
+        ({"company": "Firma", "industry": "Firma"}, "Column 'Firma' is given to two fields"),
+    ],
+)
+def test_what_cannot_be_given_is_told(given: dict[str, str], said: str) -> None:
+    with pytest.raises(InputError, match=re.escape(said)):
+        map_columns(["Firma", "Web", "web "], "companies", given)

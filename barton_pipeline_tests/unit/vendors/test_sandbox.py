@@ -672,10 +672,8 @@ def test_the_official_client_works_unmodified(vendor: Vendor) -> None:
         assert details is not None and details.item_count == 62
         listed = actor.runs().list(started_after=run.started_at, status=["SUCCEEDED", "RUNNING"], desc=True)
         assert [item.id for item in listed.items] == [run.id] and client.runs().list().total == 1
-        started = actor.start(
-            run_input={"companies": [EIGHT], "maxItems": 1},
-            webhooks=[{"event_types": ["ACTOR.RUN.ABORTED"], "request_url": "http://127.0.0.1:9/"}],
-        )
+        webhooks: list[Any] = [{"event_types": ["ACTOR.RUN.ABORTED"], "request_url": "http://127.0.0.1:9/"}]
+        started = actor.start(run_input={"companies": [EIGHT], "maxItems": 1}, webhooks=webhooks)
         assert client.run(started.id).abort().status == "ABORTED"
         about = actor.get()
         assert about is not None and about.username == "harvestapi" and client.run("nobody").get() is None

@@ -1,9 +1,0 @@
-DROP VIEW IF EXISTS marketing.vw_unresolved_errors;
-DROP VIEW IF EXISTS marketing.v_event_queue_status;
-DROP VIEW IF EXISTS marketing.v_sniper_targets;
-DROP TABLE IF EXISTS marketing.messages_outbound;
-DROP TABLE IF EXISTS marketing.sniper_targets;
-DROP TABLE IF EXISTS marketing.ple_results;
-DROP TABLE IF EXISTS marketing.bit_results;
-DROP TABLE IF EXISTS marketing.bit_signals;
-DROP TABLE IF EXISTS marketing.email_verification;
