@@ -1265,7 +1265,7 @@ CREATE TABLE intake.company_raw_intake (
     raw jsonb,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT company_raw_intake_batch_key CHECK ((import_batch_id ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'::text)),
+    CONSTRAINT company_raw_intake_batch_key CHECK (((length(import_batch_id) <= 100) AND (import_batch_id ~ '^[A-Za-z0-9][A-Za-z0-9._-]*$'::text))),
     CONSTRAINT company_raw_intake_judged CHECK (((validated IS NULL) = (validated_at IS NULL)))
 );
 COMMENT ON TABLE intake.company_raw_intake IS 'Raw companies; only company, website and import_batch_id need be given';
@@ -1328,7 +1328,7 @@ CREATE TABLE intake.outcomes_raw_intake (
     source_row bigint,
     raw jsonb,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT outcomes_raw_intake_batch_key CHECK ((import_batch_id ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'::text)),
+    CONSTRAINT outcomes_raw_intake_batch_key CHECK (((length(import_batch_id) <= 100) AND (import_batch_id ~ '^[A-Za-z0-9][A-Za-z0-9._-]*$'::text))),
     CONSTRAINT outcomes_raw_intake_outcome_check CHECK ((outcome = ANY (ARRAY['recorded'::text, 'duplicate'::text, 'company_unknown'::text, 'company_ambiguous'::text, 'invalid'::text])))
 );
 COMMENT ON TABLE intake.outcomes_raw_intake IS 'Raw sales outcomes, judged and recorded by ple_scores';
@@ -1387,7 +1387,7 @@ CREATE TABLE intake.people_raw_intake (
     vendor_call_id bigint,
     observed_at timestamp with time zone,
     position_ended boolean DEFAULT false NOT NULL,
-    CONSTRAINT people_raw_intake_batch_key CHECK ((import_batch_id ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'::text)),
+    CONSTRAINT people_raw_intake_batch_key CHECK (((length(import_batch_id) <= 100) AND (import_batch_id ~ '^[A-Za-z0-9][A-Za-z0-9._-]*$'::text))),
     CONSTRAINT people_raw_intake_outcome_check CHECK ((outcome = ANY (ARRAY['matched'::text, 'company_unknown'::text, 'company_ambiguous'::text, 'invalid'::text])))
 );
 COMMENT ON TABLE intake.people_raw_intake IS 'Raw people from imports, matched to companies by enriched_contacts';
@@ -1447,7 +1447,7 @@ CREATE TABLE intake.signals_raw_intake (
     domain text,
     company_name_key text,
     observed_at text,
-    CONSTRAINT signals_raw_intake_batch_key CHECK ((import_batch_id ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'::text)),
+    CONSTRAINT signals_raw_intake_batch_key CHECK (((length(import_batch_id) <= 100) AND (import_batch_id ~ '^[A-Za-z0-9][A-Za-z0-9._-]*$'::text))),
     CONSTRAINT signals_raw_intake_outcome_check CHECK ((outcome = ANY (ARRAY['recorded'::text, 'duplicate'::text, 'company_unknown'::text, 'company_ambiguous'::text, 'invalid'::text])))
 );
 COMMENT ON TABLE intake.signals_raw_intake IS 'Raw buyer-intent signals, judged and recorded by bit_scores';
@@ -3725,7 +3725,7 @@ CREATE INDEX pipeline_events_failed ON marketing.pipeline_events USING btree (im
 
 CREATE INDEX pipeline_events_pending ON marketing.pipeline_events USING btree (import_batch_id, available_at) WHERE (status = 'pending'::text);
 
-CREATE INDEX pipeline_events_pending_type ON marketing.pipeline_events USING btree (event_type) WHERE (status = 'pending'::text);
+CREATE INDEX pipeline_events_pending_type ON marketing.pipeline_events USING btree (event_type) WHERE ((status = 'pending'::text) AND (event_type >= ''::text));
 
 CREATE INDEX pipeline_events_processing ON marketing.pipeline_events USING btree (lease_token) WHERE (status = 'processing'::text);
 

@@ -91,10 +91,10 @@ def ready_batches(connection: Connection, limit: int) -> list[ReadyBatch]:
         connection,
         f"""
         WITH RECURSIVE batches AS (  -- skips through the index, so that events stuck in busy batches cost nothing
-            SELECT min(import_batch_id) AS import_batch_id FROM marketing.pipeline_events WHERE status = 'pending'
+            (SELECT import_batch_id FROM marketing.pipeline_events WHERE status = 'pending' ORDER BY 1 LIMIT 1)
             UNION ALL
-            SELECT (SELECT min(e.import_batch_id) FROM marketing.pipeline_events e
-                    WHERE e.status = 'pending' AND e.import_batch_id > b.import_batch_id)
+            SELECT (SELECT e.import_batch_id FROM marketing.pipeline_events e
+                    WHERE e.status = 'pending' AND e.import_batch_id > b.import_batch_id ORDER BY 1 LIMIT 1)
             FROM batches b WHERE b.import_batch_id IS NOT NULL
         )
         SELECT b.import_batch_id, due.rows, due.attempts
@@ -133,7 +133,7 @@ def accept(connection: Connection, import_batch_id: str, run_id: str | None = No
             UPDATE marketing.pipeline_events
             SET status = 'processing', attempts = attempts + 1, lease_token = %(token)s, claimed_by = %(run_id)s,
                 lease_until = now() + make_interval(secs => %(lease)s)
-            WHERE status = 'pending' AND id = ANY (ARRAY(
+            WHERE id = ANY (ARRAY(  -- not again status = 'pending': then the index of all pending events could be read for it
                 SELECT e.id FROM marketing.pipeline_events e JOIN marketing.event_routes r USING (event_type)
                 WHERE status = 'pending' AND import_batch_id = %(batch)s AND {DUE} AND r.entry_stage IS NOT NULL
                 FOR UPDATE OF e SKIP LOCKED))
@@ -173,7 +173,7 @@ def absorb(connection: Connection, lease_token: str, import_batch_id: str, stage
             UPDATE marketing.pipeline_events
             SET status = 'processing', attempts = attempts + 1, lease_token = %(token)s, claimed_by = %(run_id)s,
                 lease_until = now() + make_interval(secs => %(lease)s)
-            WHERE status = 'pending' AND id = ANY (ARRAY(
+            WHERE id = ANY (ARRAY(  -- not again status = 'pending': then the index of all pending events could be read for it
                 SELECT e.id FROM marketing.pipeline_events e JOIN marketing.event_routes r USING (event_type)
                 WHERE e.status = 'pending' AND e.import_batch_id = %(batch)s AND r.entry_stage = %(stage)s
                 FOR UPDATE OF e SKIP LOCKED))

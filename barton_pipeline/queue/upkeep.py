@@ -24,28 +24,30 @@ def settle_unroutable(connection: Connection) -> int:
     ended = sql.rows(
         connection,
         """
-        WITH RECURSIVE types AS (  -- the distinct types, by skipping through the index
-            SELECT min(event_type) AS event_type FROM marketing.pipeline_events WHERE status = 'pending'
+        WITH RECURSIVE types AS (  -- the distinct types, by skipping through the index of types
+            (SELECT event_type FROM marketing.pipeline_events
+             WHERE status = 'pending' AND event_type >= '' ORDER BY 1 LIMIT 1)
             UNION ALL
-            SELECT (SELECT min(e.event_type) FROM marketing.pipeline_events e
-                    WHERE e.status = 'pending' AND e.event_type > t.event_type)
+            SELECT (SELECT e.event_type FROM marketing.pipeline_events e
+                    WHERE e.status = 'pending' AND e.event_type >= '' AND e.event_type > t.event_type ORDER BY 1 LIMIT 1)
             FROM types t WHERE t.event_type IS NOT NULL
         ), unroutable AS (
-            SELECT e.id, CASE WHEN r.event_type IS NULL THEN 'its type is not in marketing.event_routes'
-                              WHEN r.entry_stage IS NOT NULL THEN 'it names no import batch' END AS fault
-            FROM marketing.pipeline_events e LEFT JOIN marketing.event_routes r USING (event_type)
-            WHERE e.status = 'pending' AND e.id = ANY (ARRAY(
-                SELECT id FROM marketing.pipeline_events WHERE status = 'pending' AND event_type IN (
-                    SELECT t.event_type FROM types t LEFT JOIN marketing.event_routes r USING (event_type)
-                    WHERE r.entry_stage IS NULL)
-                UNION ALL
-                SELECT id FROM marketing.pipeline_events WHERE status = 'pending' AND import_batch_id IS NULL
-                LIMIT 10000))
-            ORDER BY e.id FOR UPDATE OF e SKIP LOCKED
+            SELECT e.id, CASE WHEN r.event_type IS NULL THEN 'its type is not in marketing.event_routes' END AS fault
+            FROM types t LEFT JOIN marketing.event_routes r USING (event_type)
+            CROSS JOIN LATERAL (SELECT id FROM marketing.pipeline_events
+                                WHERE status = 'pending' AND event_type >= '' AND event_type = t.event_type
+                                LIMIT 10000 FOR UPDATE SKIP LOCKED) AS e
+            WHERE r.entry_stage IS NULL
+            UNION ALL
+            SELECT e.id, 'it names no import batch'
+            FROM (SELECT id, event_type FROM marketing.pipeline_events
+                  WHERE status = 'pending' AND import_batch_id IS NULL LIMIT 10000 FOR UPDATE SKIP LOCKED) AS e
+            JOIN marketing.event_routes r USING (event_type)
+            WHERE r.entry_stage IS NOT NULL
         )
         UPDATE marketing.pipeline_events e
         SET status = CASE WHEN u.fault IS NULL THEN 'processed' ELSE 'failed' END, processed_at = now(), error_message = u.fault
-        FROM unroutable u WHERE e.id = u.id
+        FROM unroutable u WHERE e.id = u.id AND e.id = ANY (ARRAY(SELECT id FROM unroutable))  -- the array: by primary key
         RETURNING e.id, e.event_type, e.first_record_id, e.error_message
         """,
     )
@@ -85,8 +87,12 @@ def reconcile(connection: Connection) -> list[str]:
         )
         SELECT DISTINCT ON (import_batch_id) import_batch_id, stage, rows
         FROM unjudged u JOIN marketing.pipeline_stages USING (stage)
-        WHERE NOT EXISTS (SELECT FROM marketing.pipeline_events e
-                          WHERE e.import_batch_id = u.import_batch_id AND e.status IN ('pending', 'processing', 'failed'))
+        WHERE NOT EXISTS (SELECT FROM marketing.pipeline_events  -- OFFSET: one look into the index for each batch
+                          WHERE status = 'pending' AND import_batch_id = u.import_batch_id OFFSET 0)
+          AND NOT EXISTS (SELECT FROM marketing.pipeline_events
+                          WHERE status = 'processing' AND import_batch_id = u.import_batch_id OFFSET 0)
+          AND NOT EXISTS (SELECT FROM marketing.pipeline_events
+                          WHERE status = 'failed' AND import_batch_id = u.import_batch_id OFFSET 0)
         ORDER BY import_batch_id, position
         """,
         age=settings().reconcile_after_seconds,

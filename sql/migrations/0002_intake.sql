@@ -152,7 +152,8 @@ COMMENT ON COLUMN intake.company_raw_intake.created_at IS 'When the row arrived'
 COMMENT ON COLUMN intake.company_raw_intake.updated_at IS 'Last edit of what the row says; verdicts do not count';
 
 CREATE INDEX IF NOT EXISTS company_raw_intake_batch ON intake.company_raw_intake (import_batch_id, id);
--- Rows nobody has judged, for the reconciler (docs/explanation/event-protocol.md): nearly empty once the queue has done its work.
+-- Rows nobody has judged, for the reconciler (docs/explanation/event-protocol.md): nearly empty once the queue has
+-- done its work.
 CREATE INDEX IF NOT EXISTS company_raw_intake_unjudged
 ON intake.company_raw_intake (import_batch_id)
 WHERE validated IS NULL;

@@ -1,4 +1,5 @@
--- What operators switch off and undo, and what is wrong now (docs/how-to/operations/rollbacks.md, docs/how-to/alerts.md).
+-- What operators switch off and undo, and what is wrong now
+-- (docs/how-to/operations/rollbacks.md, docs/how-to/alerts.md).
 
 CREATE TABLE IF NOT EXISTS marketing.operations (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -1,4 +1,5 @@
--- Who did what through which door: the append-only table of actions (docs/explanation/actions.md); and errors by their cause.
+-- Who did what through which door: the append-only table of actions (docs/explanation/actions.md);
+-- and errors by their cause.
 -- The two functions stand here and not under objects/, because columns are made with them.
 
 -- The door sets barton.actor for its transaction; a session without it acts under its database user.

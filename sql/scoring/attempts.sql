@@ -1,4 +1,5 @@
--- Chooses the attempts PLE can learn from: pg_temp.scored, with their labels in pg_temp.attempts. docs/explanation/learning.md.
+-- Chooses the attempts PLE can learn from: pg_temp.scored, with their labels in pg_temp.attempts.
+-- docs/explanation/learning.md.
 
 -- Every attempt with its label. One attempt per lead; without a lead reference, one per company and horizon.
 DROP TABLE IF EXISTS pg_temp.attempts;

@@ -1,4 +1,5 @@
--- BIT of the rows of pg_temp.scored (id, company_id, as_of): one row each in pg_temp.bit_now. docs/explanation/scoring.md.
+-- BIT of the rows of pg_temp.scored (id, company_id, as_of): one row each in pg_temp.bit_now.
+-- docs/explanation/scoring.md.
 -- Used by bit_scores (stored), ple_scores (its engagement points), the training set and explain.
 
 -- The planner has to know how many companies were chosen: one, or a page of the nightly round.

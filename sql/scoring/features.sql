@@ -1,4 +1,5 @@
--- Step features: what was known of the rows of pg_temp.bit_now at their moment, one row per feature. docs/explanation/learning.md.
+-- Step features: what was known of the rows of pg_temp.bit_now at their moment, one row per feature.
+-- docs/explanation/learning.md.
 -- number or word is the feature itself (both NULL: not known), value how a reason words it, share its share of the
 -- rubric's points. Reasons name no person: they outlive a deletion on request. Facts of the company itself (size,
 -- industry, year, place) are taken as they are now: no history of them is kept.

@@ -1,5 +1,5 @@
--- While a row that makes its stage fail is looked for (docs/explanation/event-protocol.md, Poison), two settings narrow what the
--- stage sees of the *_to_process views to a range.
+-- While a row that makes its stage fail is looked for (docs/explanation/event-protocol.md, Poison), two settings
+-- narrow what the stage sees of the *_to_process views to a range.
 
 CREATE OR REPLACE FUNCTION intake.first_row() RETURNS bigint LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT coalesce(nullif(current_setting('barton.first_row', true), '')::bigint, 0)
