@@ -1,5 +1,6 @@
 """How Postgres would run the statements of the package: a connection that explains each one before it runs it."""
 
+import re
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cache
@@ -55,17 +56,29 @@ class ExplainingConnection(psycopg2.extensions.connection):
         return super().cursor(*args, cursor_factory=_explaining(kind), **options)
 
 
+_PLANNED = re.compile(r"(SELECT|WITH|INSERT|UPDATE|DELETE|CREATE TEMP TABLE \w+ ON COMMIT DROP AS)\b", re.IGNORECASE)
+
+
+def _statements(text: str) -> Iterator[str]:
+    """The statements of a file, which end their lines; each without the comments before it."""
+    for statement in re.split(r";[ ]*(?:\n|$)", text):
+        if bare := re.sub(r"\A(\s*--[^\n]*\n|\s+)*", "", statement):
+            yield bare
+
+
 @cache
 def _explaining(kind: type[psycopg2.extensions.cursor]) -> type[psycopg2.extensions.cursor]:
     class ExplainingCursor(kind):  # type: ignore[misc, valid-type]  # the caller chooses the base at run time
         def execute(self, query: Any, parameters: Any = None) -> Any:
-            statement = self.mogrify(query, parameters).decode()
-            if statement.split(maxsplit=1)[0].upper() in ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE"):
-                with psycopg2.extensions.cursor(self.connection) as cursor:
-                    cursor.execute(b"EXPLAIN (FORMAT JSON) " + statement.encode())
-                    ((found,),) = cursor.fetchall()
-                self.connection.plans.append(Plan(statement, found[0]["Plan"]))
-            return super().execute(query, parameters)
+            if self.name:  # a cursor on the server
+                return super().execute(query, parameters)
+            for statement in _statements(self.mogrify(query, parameters).decode()):
+                if _PLANNED.match(statement):
+                    with psycopg2.extensions.cursor(self.connection) as cursor:
+                        cursor.execute(b"EXPLAIN (FORMAT JSON) " + statement.encode())
+                        ((found,),) = cursor.fetchall()
+                    self.connection.plans.append(Plan(statement, found[0]["Plan"]))
+                super().execute(statement)
 
     return ExplainingCursor
 

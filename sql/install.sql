@@ -37,6 +37,7 @@ SET check_function_bodies = off;
 \ir objects/functions/rollbacks.sql
 \ir objects/functions/rows_to_process.sql
 \ir objects/functions/scoring.sql
+\ir objects/functions/statistics.sql
 \ir objects/functions/touch_updated_at.sql
 \ir objects/functions/undo_batch.sql
 \ir objects/functions/wake_listeners.sql

@@ -992,6 +992,32 @@ END
 $$;
 COMMENT ON FUNCTION marketing.scrub_answers(domains text[]) IS 'Removes suppressed people from stored paid answers about these domains; returns how many changed';
 
+CREATE FUNCTION marketing.take_statistics(at_least_rows bigint, share double precision) RETURNS text[]
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET default_statistics_target TO '10'
+    AS $$
+DECLARE
+    name text;
+    taken text[] := '{}';
+BEGIN
+    FOR name IN
+        SELECT format('%I.%I', n.nspname, c.relname)
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname IN ('intake', 'marketing') AND c.relkind = 'r'
+          AND (pg_stat_get_mod_since_analyze(c.oid) > greatest(at_least_rows, share * c.reltuples)
+               -- a copy of a database has no counts of what was written
+               OR (c.relpages = 0 AND pg_relation_size(c.oid) > 100 * at_least_rows))
+        ORDER BY 1
+    LOOP
+        EXECUTE 'ANALYZE (SKIP_LOCKED) ' || name;
+        taken := taken || name;
+    END LOOP;
+    RETURN taken;
+END
+$$;
+COMMENT ON FUNCTION marketing.take_statistics(at_least_rows bigint, share double precision) IS 'ANALYZE of the tables of which more than so many rows, and more than that share of all, are newer than their statistics';
+
 CREATE FUNCTION marketing.told_columns() RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -2272,17 +2298,39 @@ CREATE VIEW marketing.company_answers AS
     v.response,
     v.answered_at
    FROM (marketing.company_master c
-     JOIN marketing.vendor_calls v ON (((v.input_key = c.domain) AND (v.operation = 'leads_finder'::text) AND (v.state = 'settled'::text))))
-UNION ALL
- SELECT c.company_unique_id,
-    v.id AS call_id,
-    v.operation,
-    v.environment,
-    v.input_key,
-    v.response,
-    v.answered_at
-   FROM (marketing.company_master c
-     JOIN marketing.vendor_calls v ON (((v.input_key = marketing.linkedin_slug(c.linkedin_url)) AND (v.operation = 'linkedin_employees'::text) AND (v.state = 'settled'::text))));
+     CROSS JOIN LATERAL ( SELECT vendor_calls.id,
+            vendor_calls.request_id,
+            vendor_calls.vendor,
+            vendor_calls.operation,
+            vendor_calls.environment,
+            vendor_calls.input_key,
+            vendor_calls.freshness_window,
+            vendor_calls.state,
+            vendor_calls.input,
+            vendor_calls.response,
+            vendor_calls.estimated_usd,
+            vendor_calls.actual_usd,
+            vendor_calls.answered_at,
+            vendor_calls.fresh_until
+           FROM marketing.vendor_calls
+          WHERE ((vendor_calls.input_key = c.domain) AND (vendor_calls.operation = 'leads_finder'::text) AND (vendor_calls.state = 'settled'::text))
+        UNION ALL
+         SELECT vendor_calls.id,
+            vendor_calls.request_id,
+            vendor_calls.vendor,
+            vendor_calls.operation,
+            vendor_calls.environment,
+            vendor_calls.input_key,
+            vendor_calls.freshness_window,
+            vendor_calls.state,
+            vendor_calls.input,
+            vendor_calls.response,
+            vendor_calls.estimated_usd,
+            vendor_calls.actual_usd,
+            vendor_calls.answered_at,
+            vendor_calls.fresh_until
+           FROM marketing.vendor_calls
+          WHERE ((vendor_calls.input_key = marketing.linkedin_slug(c.linkedin_url)) AND (vendor_calls.operation = 'linkedin_employees'::text) AND (vendor_calls.state = 'settled'::text))) v);
 COMMENT ON VIEW marketing.company_answers IS 'Every paid answer about the people of each company';
 COMMENT ON COLUMN marketing.company_answers.company_unique_id IS 'Whom the answer is about; two companies may share a domain';
 COMMENT ON COLUMN marketing.company_answers.call_id IS 'Row of vendor_calls';
@@ -3976,6 +4024,8 @@ REVOKE ALL ON FUNCTION marketing.resolve_pipeline_error(error_id bigint, by_whom
 GRANT ALL ON FUNCTION marketing.resolve_pipeline_error(error_id bigint, by_whom text, notes text) TO barton_app;
 REVOKE ALL ON FUNCTION marketing.scrub_answers(domains text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.scrub_answers(domains text[]) TO barton_app;
+REVOKE ALL ON FUNCTION marketing.take_statistics(at_least_rows bigint, share double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION marketing.take_statistics(at_least_rows bigint, share double precision) TO barton_app;
 REVOKE ALL ON FUNCTION marketing.told_columns() FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.told_columns() TO barton_app;
 REVOKE ALL ON FUNCTION marketing.touch_updated_at() FROM PUBLIC;

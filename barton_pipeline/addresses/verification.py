@@ -19,7 +19,7 @@ from barton_pipeline.config import Count, Positive, load
 from barton_pipeline.outbound.ledger import Input
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.stages.lease import StageRun, check_lease
-from barton_pipeline.stages.runner import Counts, run_sql, work_ahead
+from barton_pipeline.stages.runner import Counts, choose_companies, run_sql, work_ahead
 from barton_pipeline.vendors import registry, settings
 from barton_pipeline.vendors.buying import Purchase
 
@@ -29,9 +29,9 @@ OPERATION = "verify_email"
 NEEDS_CHECK = """
     SELECT DISTINCT p.email
     FROM marketing.people_master p
-    JOIN marketing.company_batches b USING (company_unique_id)
+    JOIN pg_temp.companies b USING (company_unique_id)
     LEFT JOIN marketing.email_verification v ON v.email = p.email
-    WHERE b.import_batch_id = %(batch)s AND p.email IS NOT NULL
+    WHERE p.email IS NOT NULL
       AND (v.email IS NULL OR v.source = 'local' AND (
            v.rules_version IS DISTINCT FROM %(version)s
            OR v.verified_at < now() - make_interval(days => %(fresh_days)s)
@@ -123,6 +123,7 @@ def run(connection: Connection, import_batch_id: str, mx: MxLookup | None = None
     ``mx`` answers MX questions; None makes a lookup for this call.
     """
     mx = mx or mx_lookup()
+    choose_companies(connection, import_batch_id)
     checked = _check_for_free(connection, import_batch_id, mx)
     # verdicts first: whether an address may be replaced depends on them; then those of the replacements
     verdicts = run_sql(connection, "verified_emails_answers", batch=import_batch_id)["paid_verdicts"]

@@ -22,7 +22,7 @@ from barton_pipeline.contacts import titles
 from barton_pipeline.outbound.ledger import Input
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.stages.lease import StageRun, check_lease
-from barton_pipeline.stages.runner import Counts, run_sql, work_ahead
+from barton_pipeline.stages.runner import Counts, choose_companies, run_sql, work_ahead
 from barton_pipeline.vendors import items, registry, settings
 from barton_pipeline.vendors.buying import Purchase
 
@@ -42,9 +42,9 @@ _KEYS = {"leads_finder": "c.domain", "linkedin_employees": "marketing.linkedin_s
 _UNREAD_ANSWERS = """
     SELECT a.call_id, a.operation, a.environment, a.input_key, a.response, a.answered_at,
            array_agg(c.company_name ORDER BY c.company_unique_id), min(c.website_url)
-    FROM marketing.company_answers a JOIN marketing.company_batches b USING (company_unique_id)
+    FROM marketing.company_answers a JOIN pg_temp.companies b USING (company_unique_id)
     JOIN marketing.company_master c USING (company_unique_id)
-    WHERE b.import_batch_id = %s AND NOT EXISTS (SELECT FROM intake.people_raw_intake p WHERE p.vendor_call_id = a.call_id)
+    WHERE NOT EXISTS (SELECT FROM intake.people_raw_intake p WHERE p.vendor_call_id = a.call_id)
     GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY a.call_id
 """
 
@@ -60,8 +60,8 @@ _ANSWERS_AGE = """
 
 _SCRUB = """
     SELECT marketing.scrub_answers(ARRAY(
-        SELECT DISTINCT c.domain FROM marketing.company_master c JOIN marketing.company_batches b USING (company_unique_id)
-        WHERE b.import_batch_id = %s AND EXISTS (SELECT FROM marketing.suppressed_people)))
+        SELECT DISTINCT c.domain FROM marketing.company_master c JOIN pg_temp.companies b USING (company_unique_id)
+        WHERE EXISTS (SELECT FROM marketing.suppressed_people)))
 """
 
 _INSERT_PEOPLE = """
@@ -91,6 +91,7 @@ def run(
 
     ``classify`` tells the slot of a title, which may be None.
     """
+    choose_companies(connection, import_batch_id)
     _read_answers(connection, import_batch_id)
     people = run_sql(
         connection,
@@ -100,7 +101,8 @@ def run(
         credentials=f"(?: (?:{'|'.join(rules().credentials)}))+$",
         confidence=json.dumps(_confidence_of_sources()),
     )
-    _classify_titles(connection, import_batch_id, classify)
+    choose_companies(connection, import_batch_id)  # again: the batch's people may be at companies of other batches
+    _classify_titles(connection, classify)
     slots = run_sql(
         connection, "enriched_contacts", batch=import_batch_id, least_confidence=titles.minimum_confidence()
     )
@@ -170,8 +172,8 @@ def _confidence_of_sources() -> dict[str, float]:
 def _read_answers(connection: Connection, import_batch_id: str) -> None:
     """Write the people of paid answers that were not read yet to intake.people_raw_intake, where imports go too."""
     with connection.cursor("answers") as answers, connection.cursor() as cursor:
-        cursor.execute(_SCRUB, (import_batch_id,))
-        answers.execute(_UNREAD_ANSWERS, (import_batch_id,))
+        cursor.execute(_SCRUB)
+        answers.execute(_UNREAD_ANSWERS)
         while chunk := answers.fetchmany(CHUNK):
             rows = [row for answer in chunk for row in _intake_rows(*answer)]
             execute_values(cursor, _INSERT_PEOPLE, [(*row, import_batch_id) for row in rows], page_size=CHUNK)
@@ -209,9 +211,7 @@ def _intake_rows(
         )
 
 
-def _classify_titles(
-    connection: Connection, import_batch_id: str, classify: Callable[[str | None], titles.TitleMatch]
-) -> None:
+def _classify_titles(connection: Connection, classify: Callable[[str | None], titles.TitleMatch]) -> None:
     """Fill pg_temp.title_slots with the distinct titles at the batch's companies, a chunk at a time."""
     with connection.cursor() as cursor, connection.cursor("titles") as distinct_titles:
         cursor.execute(
@@ -222,10 +222,9 @@ def _classify_titles(
         )
         distinct_titles.execute(
             """
-            SELECT DISTINCT p.title FROM marketing.people_master p JOIN marketing.company_batches b USING (company_unique_id)
-            WHERE b.import_batch_id = %s AND p.title IS NOT NULL
-            """,
-            (import_batch_id,),
+            SELECT DISTINCT p.title FROM marketing.people_master p JOIN pg_temp.companies b USING (company_unique_id)
+            WHERE p.title IS NOT NULL
+            """
         )
         while chunk := distinct_titles.fetchmany(CHUNK):
             matches = ((title, classify(title)) for (title,) in chunk)

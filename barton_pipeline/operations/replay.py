@@ -17,7 +17,7 @@ from barton_pipeline.errors import BartonError
 from barton_pipeline.pipeline import STAGES
 from barton_pipeline.postgres import sql
 from barton_pipeline.postgres.connection import connect
-from barton_pipeline.stages.runner import WORK_MEM
+from barton_pipeline.stages.runner import tell_planner
 
 # Derived tables and the columns that must come out the same; the others are moments of writing and identities of rows.
 COMPARED = {
@@ -103,12 +103,12 @@ def _rebuild(connection: Connection) -> tuple[dict[str, int], list[Difference]]:
         _alone(connection)
         cursor.execute(
             """
-            SELECT set_config('barton.replay', 'on', true), set_config('barton.lease_token', %s, true),
-                   set_config('work_mem', %s, true);
+            SELECT set_config('barton.replay', 'on', true), set_config('barton.lease_token', %s, true);
             SET CONSTRAINTS ALL DEFERRED
             """,
-            (token, WORK_MEM),
+            (token,),
         )
+        tell_planner(connection)
         batches = _batches(connection)
         mx = _remembered_mx(connection)
         for table in (*COMPARED, *KEPT):

@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as Connection
 from barton_pipeline.postgres import sql
 from barton_pipeline.scoring import selection
 from barton_pipeline.scoring.config import moment, rules
-from barton_pipeline.stages.runner import run_sql
+from barton_pipeline.stages.runner import choose_companies, run_sql
 
 
 def run(connection: Connection, import_batch_id: str, as_of: datetime | None = None) -> dict[str, Any]:
@@ -20,6 +20,7 @@ def run(connection: Connection, import_batch_id: str, as_of: datetime | None = N
     ``as_of`` is the moment to score at, with a time zone; None means now. Raises InputError for one that is still to come.
     """
     bit = rules().bit
+    choose_companies(connection, import_batch_id)
     signals = run_sql(
         connection,
         "bit_scores_signals",

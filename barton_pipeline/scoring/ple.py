@@ -17,7 +17,7 @@ from barton_pipeline.scoring import bit, selection
 from barton_pipeline.scoring.config import OUTCOMES, moment, rules
 from barton_pipeline.scoring.models import Scores, read_champion
 from barton_pipeline.scoring.steps import statement
-from barton_pipeline.stages.runner import run_sql
+from barton_pipeline.stages.runner import choose_companies, run_sql
 
 
 def run(connection: Connection, import_batch_id: str, as_of: datetime | None = None) -> dict[str, Any]:
@@ -25,6 +25,7 @@ def run(connection: Connection, import_batch_id: str, as_of: datetime | None = N
 
     ``as_of`` is the moment to score at, with a time zone; None means now. Raises InputError for one that is still to come.
     """
+    choose_companies(connection, import_batch_id)
     outcomes = run_sql(
         connection,
         "ple_scores_outcomes",

@@ -12,7 +12,7 @@ import psycopg2
 from barton_pipeline.postgres import sql
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.scoring import bit, drift, ple, selection, targets
-from barton_pipeline.stages.runner import WORK_MEM
+from barton_pipeline.stages.runner import tell_planner
 
 PAGE = 20_000
 # A page that meets a run writing the same targets is scored again.
@@ -52,7 +52,7 @@ def _score_page(after: str) -> tuple[str | None, dict[str, Any]]:
     for attempt in range(1, TRIES + 1):
         try:
             with transaction() as connection:
-                sql.execute(connection, "SELECT set_config('work_mem', %(memory)s, true)", memory=WORK_MEM)
+                tell_planner(connection)
                 last = selection.choose_page(connection, after, PAGE)
                 if last is None:
                     return None, {}

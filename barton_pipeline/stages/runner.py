@@ -23,8 +23,12 @@ from barton_pipeline.queue import events, set_aside
 from barton_pipeline.queue.set_aside import Source
 from barton_pipeline.stages.lease import StageRun, heartbeat, require_lease
 
-# Sorts and hashes of a million rows spill at the default 4 MB; a worker has one such statement at a time.
-WORK_MEM = "64MB"
+# What the planner is told for a stage's transaction. Sorts and hashes of a million rows spill at the default 4 MB of work_mem; a
+# worker has one such statement at a time. A page out of order costs little more than the next one on solid-state disks and in
+# memory; with the default of 4.0 tables are read as a whole for the few rows of a small batch.
+_TELL_PLANNER = "SELECT set_config('work_mem', '64MB', true), set_config('random_page_cost', '1.1', true)"
+# A table is analysed before a stage when more rows than these, and than this share of all, are newer than its statistics.
+STALE_ROWS, STALE_SHARE = 10_000, 0.5
 
 Counts = dict[str, Any]
 # What a stage does to one batch; the connection is in the stage's transaction.
@@ -68,6 +72,16 @@ def run_sql(connection: Connection, stage: str, **parameters: Any) -> Counts:
     return sql.run_file(connection, "stages", f"{stage}.sql", **parameters)
 
 
+def tell_planner(connection: Connection) -> None:
+    """Set, until the transaction ends, what the planner should think of memory and disks when it works on many rows."""
+    sql.execute(connection, _TELL_PLANNER)
+
+
+def choose_companies(connection: Connection, import_batch_id: str) -> None:
+    """Fill pg_temp.companies with the companies the batch mentions so far: statements of a stage begin there."""
+    run_sql(connection, "companies", batch=import_batch_id)
+
+
 def sql_work(stage: str) -> Work:
     """The work of a stage that is nothing but its SQL file."""
     return lambda connection, batch: run_sql(connection, stage, batch=batch)
@@ -90,6 +104,13 @@ def run_stage(run: StageRun, stage: Stage, connection: Connection | None = None)
                 require_lease(connection, run)
                 events.absorb(connection, run.lease_token, run.import_batch_id, stage.name, run.run_id)
                 _give_back_numbers(connection, stage)
+            with connection:
+                sql.execute(
+                    connection,
+                    "SELECT marketing.take_statistics(%(rows)s, %(share)s)",
+                    rows=STALE_ROWS,
+                    share=STALE_SHARE,
+                )
             with heartbeat([run]):
                 try:
                     return _buy_and_work(connection, run, stage, started)
@@ -171,10 +192,11 @@ def _enter(connection: Connection, run: StageRun) -> None:
         cursor.execute(
             """
             SELECT set_config('barton.import_batch_id', %s, true), set_config('barton.lease_token', %s, true),
-                   set_config('barton.triggered_by', %s, true), set_config('work_mem', %s, true)
+                   set_config('barton.triggered_by', %s, true)
             """,
-            (run.import_batch_id, run.lease_token, run.triggered_by, WORK_MEM),
+            (run.import_batch_id, run.lease_token, run.triggered_by),
         )
+    tell_planner(connection)
 
 
 def _leave(connection: Connection, run: StageRun, stage: str, counts: Counts) -> None:

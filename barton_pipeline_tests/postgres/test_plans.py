@@ -5,7 +5,7 @@ Three times: with fresh statistics, with those of a moment at which nothing was 
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,12 +25,20 @@ from barton_pipeline.vendors import settings
 from barton_pipeline_tests.builders import insert_companies, run_stages
 from barton_pipeline_tests.conftest import Postgres, new_database
 from barton_pipeline_tests.plans import ExplainingConnection, Plan, faults
+from benchmarks import history
 
 TOKEN, RUN = str(uuid.UUID(int=1)), "run-1"
 LARGE = {
     "intake.company_raw_intake", "marketing.batch_stages", "marketing.company_batches", "marketing.company_master",
     "marketing.company_slots", "marketing.people_master", "marketing.pipeline_errors", "marketing.pipeline_events",
     "marketing.vendor_calls", "marketing.vendor_requests", "marketing.workflow_stats",
+}  # fmt: skip
+# What companies of other batches have brought.
+OF_OTHERS = {
+    "intake.company_raw_intake", "intake.people_raw_intake", "intake.signals_raw_intake", "marketing.bit_results",
+    "marketing.bit_signals", "marketing.company_batches", "marketing.company_master", "marketing.company_matches",
+    "marketing.company_slots", "marketing.contact_enrichment", "marketing.email_verification", "marketing.people_master",
+    "marketing.ple_results", "marketing.pipeline_events", "marketing.vendor_calls",
 }  # fmt: skip
 
 # What is over and done with.
@@ -115,15 +123,6 @@ def follow(connection: Any) -> None:
         list(listening.follow(time.monotonic() + 0.1))
 
 
-def company_answers(connection: Any) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT a.call_id FROM marketing.company_answers a JOIN marketing.company_batches b USING (company_unique_id) "
-            "WHERE b.import_batch_id = %s",
-            ("NEW",),
-        )
-
-
 VERIFY_EMAIL = settings.rules().operations["verify_email"]
 VERIFY_BUDGET = settings.rules().budgets["million_verifier"]
 BUYER = Buyer("NEW", RUN, TOKEN)
@@ -170,7 +169,6 @@ HOT = {
     "pending events (v_event_queue_status)": Hot(queue.list_pending, {PENDING, PENDING_TYPE}, {PENDING, PENDING_TYPE}),
     "health of the queue": Hot(queue.measure_queue, {"pipeline_events_created"}, {PENDING, PENDING_TYPE, FAILED}),
     "open errors": Hot(errors.list_errors, OPEN_ERRORS, OPEN_ERRORS),
-    "paid answers about a batch": Hot(company_answers, {"vendor_calls_input"}),
 }
 FRESH, STALE, NONE = "statistics of now", "statistics from before", "no statistics"
 ALWAYS = (FRESH, STALE, NONE)
@@ -186,18 +184,16 @@ class Finding:
 
 TARGETS_LOOKED_MANY = "Without statistics 390 targets are supposed, for which 10,000 companies are read as a whole."
 FINDINGS = {
-    "follow": Finding("Without statistics a third of all ids seem to be newer than the newest.", (NONE,)),
-    "health of the queue": Finding("Without statistics a third of all events seem to be of the last hour.", (NONE,)),
+    "reconcile": Finding(
+        "Nothing is vacuumed here: the index of unjudged rows still has all that were judged since.", (NONE,)
+    ),
     "targets": Finding(TARGETS_LOOKED_MANY, (NONE,)),
     "targets of a batch": Finding(TARGETS_LOOKED_MANY, (NONE,)),
-    "paid answers about a batch": Finding(
-        "company_answers cannot be entered by company: its answers are found first (issue 14, point 1)."
-    ),
 }
 
 
 @pytest.fixture(scope="module")
-def history(postgres_server: str, template: str) -> Iterator[Postgres]:
+def events_of_others(postgres_server: str, template: str) -> Iterator[Postgres]:
     with new_database(postgres_server, template) as database, pytest.MonkeyPatch.context() as patch:
         patch.setenv("BARTON_DATABASE_URL", database.url)
         insert_companies(database, "OLD", 10_000)
@@ -210,8 +206,10 @@ def history(postgres_server: str, template: str) -> Iterator[Postgres]:
 
 
 @pytest.fixture(params=[FRESH, STALE, NONE])
-def beside_history(request: pytest.FixtureRequest, history: Postgres, postgres_server: str) -> Iterator[Postgres]:
-    with new_database(postgres_server, history.name) as database, pytest.MonkeyPatch.context() as patch:
+def beside_history(
+    request: pytest.FixtureRequest, events_of_others: Postgres, postgres_server: str
+) -> Iterator[Postgres]:
+    with new_database(postgres_server, events_of_others.name) as database, pytest.MonkeyPatch.context() as patch:
         patch.setenv("BARTON_DATABASE_URL", database.url)
         if request.param == STALE:
             database.execute("ANALYZE")
@@ -237,14 +235,47 @@ def test_no_plan_reads_what_is_over(beside_history: Postgres, request: pytest.Fi
             assert not found, found
 
 
+@pytest.fixture(scope="module")
+def companies_of_others(postgres_server: str, template: str) -> Iterator[Postgres]:
+    with new_database(postgres_server, template) as database:
+        with closing(database.connect()) as connection:
+            history.fill_history(connection, 50_000)
+        yield database
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("statistics", [STALE, NONE])
+def test_no_stage_reads_what_other_batches_brought(
+    companies_of_others: Postgres, postgres_server: str, statistics: str, monkeypatch: pytest.MonkeyPatch, subtests: Any
+) -> None:
+    with new_database(postgres_server, companies_of_others.name) as database:
+        monkeypatch.setenv("BARTON_DATABASE_URL", database.url)
+        if statistics == STALE:
+            database.execute("ANALYZE")
+        leading = first_columns(database)
+        with closing(explaining(database)) as connection:
+            for stage, _ in history.run_batch(connection, "NEW"):
+                with subtests.test(stage):
+                    found = [(plan, faults(plan, names(OF_OTHERS), leading, AT_WORK)) for plan in connection.plans]
+                    assert not any(what for _, what in found), "\n\n".join(
+                        f"{what}:\n{plan}" for plan, what in found if what
+                    )
+                connection.plans.clear()
+
+
 def problems(hot: Hot, plans: list[Plan], leading: dict[str, str]) -> list[str]:
     """What is wrong with the plans of a call, each with the plan that shows it."""
-    large = {table.split(".")[1] for table in LARGE} - hot.sweeps
+    large = names(LARGE) - hot.sweeps
     found = [(plan, faults(plan, large, leading, hot.sweeps | AT_WORK)) for plan in plans]
     wrong = [f"{'; '.join(what)}:\n{plan}" for plan, what in found if what]
     if not any(plan.indexes() & hot.uses for plan in plans):
         wrong.append("\n".join([f"{' or '.join(sorted(hot.uses))} is not used:", *map(str, plans)]))
     return wrong
+
+
+def names(tables: Set[str]) -> Set[str]:
+    """The tables without their schemas, as plans name them."""
+    return {table.split(".")[1] for table in tables}
 
 
 def first_columns(database: Postgres) -> dict[str, str]:
@@ -255,14 +286,19 @@ def first_columns(database: Postgres) -> dict[str, str]:
             SELECT c.relname, pg_get_indexdef(i.indexrelid, 1, true) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
             WHERE i.indrelid = ANY (%s::regclass[])
             """,
-            sorted(LARGE),
+            sorted(LARGE | OF_OTHERS),
         )
     )
 
 
 def explained(database: Postgres, call: Callable[[Any], object]) -> list[Plan]:
     """The plans of the statements that the call runs; what it writes is rolled back."""
-    options: dict[str, Any] = dsn_parameters(database.url)
-    with closing(psycopg2.connect(connection_factory=ExplainingConnection, **options)) as connection:
+    with closing(explaining(database)) as connection:
         call(connection)
         return connection.plans
+
+
+def explaining(database: Postgres) -> ExplainingConnection:
+    options: dict[str, Any] = dsn_parameters(database.url)
+    connection: ExplainingConnection = psycopg2.connect(connection_factory=ExplainingConnection, **options)
+    return connection

@@ -7,19 +7,19 @@ WITH waiting AS (
     SELECT s.id
     FROM intake.signals_to_process s
     JOIN marketing.company_master c ON c.domain = s.domain
-    JOIN marketing.company_batches b ON b.company_unique_id = c.company_unique_id
-    WHERE b.import_batch_id = %(batch)s AND s.outcome IN ('company_unknown', 'company_ambiguous')
+    JOIN pg_temp.companies b ON b.company_unique_id = c.company_unique_id
+    WHERE s.outcome IN ('company_unknown', 'company_ambiguous')
     UNION
     SELECT s.id
     FROM intake.signals_to_process s
     JOIN marketing.company_master c ON c.company_name_key = s.company_name_key
-    JOIN marketing.company_batches b ON b.company_unique_id = c.company_unique_id
-    WHERE b.import_batch_id = %(batch)s AND s.outcome IN ('company_unknown', 'company_ambiguous')
+    JOIN pg_temp.companies b ON b.company_unique_id = c.company_unique_id
+    WHERE s.outcome IN ('company_unknown', 'company_ambiguous')
     UNION
     SELECT s.id
     FROM intake.signals_to_process s
-    JOIN marketing.company_batches b USING (company_unique_id)
-    WHERE b.import_batch_id = %(batch)s AND s.outcome IN ('company_unknown', 'company_ambiguous')
+    JOIN pg_temp.companies b USING (company_unique_id)
+    WHERE s.outcome IN ('company_unknown', 'company_ambiguous')
     UNION
     SELECT id
     FROM intake.signals_to_process

@@ -104,7 +104,7 @@ WHERE r.id = m.intake_id
     AND r.import_batch_id = %(batch)s
     AND NOT r.validated;
 
--- Each candidate's company, and the rule that makes it so.
+-- Each candidate's company, looked up one by one (OFFSET 0 keeps it so), and the rule that makes it so.
 DROP TABLE IF EXISTS pg_temp.matches;
 CREATE TEMP TABLE matches ON COMMIT DROP AS
 SELECT
@@ -117,7 +117,12 @@ SELECT
         ELSE 'same_batch'
     END AS rule
 FROM pg_temp.candidates c
-JOIN marketing.company_master m USING (domain, company_name_key)
+CROSS JOIN LATERAL (
+    SELECT company_unique_id
+    FROM marketing.company_master
+    WHERE domain = c.domain AND company_name_key = c.company_name_key
+    OFFSET 0
+) m
 LEFT JOIN pg_temp.created n ON n.company_unique_id = m.company_unique_id;
 
 -- The batch mentions these companies: the later stages work on them.

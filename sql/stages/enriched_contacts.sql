@@ -1,11 +1,10 @@
--- Fills the slots of the batch's companies. pg_temp.title_slots says which slot a title qualifies for.
+-- Fills the slots of the batch's companies (pg_temp.companies). pg_temp.title_slots says which slot a title qualifies for.
 -- Companies that only this batch's people mention may come from other batches; all have their slots already.
 
 -- The slots are locked first, in one order, so that two batches with the same company see each other's choice.
 SELECT s.company_slot_unique_id
 FROM marketing.company_slots s
-JOIN marketing.company_batches b USING (company_unique_id)
-WHERE b.import_batch_id = %(batch)s
+JOIN pg_temp.companies b USING (company_unique_id)
 ORDER BY 1
 FOR NO KEY UPDATE OF s;
 
@@ -17,8 +16,7 @@ WITH newest AS (
         a.answered_at,
         (a.response ->> 'limit_reached')::boolean AS limit_reached
     FROM marketing.company_answers a
-    JOIN marketing.company_batches b USING (company_unique_id)
-    WHERE b.import_batch_id = %(batch)s
+    JOIN pg_temp.companies b USING (company_unique_id)
     ORDER BY a.company_unique_id, a.operation, a.answered_at DESC
 )
 
@@ -37,9 +35,8 @@ SET
     slot_type = t.slot_type,
     slot_rule = t.rule,
     slot_confidence = t.confidence * coalesce((p.provenance #>> '{title,confidence}')::real, 1)
-FROM marketing.company_batches b, pg_temp.title_slots t
-WHERE b.import_batch_id = %(batch)s
-    AND b.company_unique_id = p.company_unique_id
+FROM pg_temp.companies b, pg_temp.title_slots t
+WHERE b.company_unique_id = p.company_unique_id
     AND t.title = p.title
     AND (p.slot_type, p.slot_confidence, p.slot_rule)
     IS DISTINCT FROM (
@@ -59,9 +56,8 @@ WITH ranked AS (
         first_value(p.email IS NOT NULL) OVER best AS best_has_email,
         count(*) OVER (PARTITION BY p.company_unique_id, p.slot_type, p.slot_confidence) AS equals
     FROM marketing.people_master p
-    JOIN marketing.company_batches b USING (company_unique_id)
-    WHERE b.import_batch_id = %(batch)s
-        AND p.slot_type IS NOT NULL
+    JOIN pg_temp.companies b USING (company_unique_id)
+    WHERE p.slot_type IS NOT NULL
         AND p.slot_confidence >= %(least_confidence)s
         AND p.left_at IS NULL
     WINDOW best AS (
@@ -99,9 +95,8 @@ SELECT
         ELSE 'as likely, but known later or without a profile'
     END AS shortcoming
 FROM marketing.company_slots s
-JOIN marketing.company_batches b USING (company_unique_id)
-LEFT JOIN ranked r ON r.company_unique_id = s.company_unique_id AND r.slot_type = s.slot_type
-WHERE b.import_batch_id = %(batch)s;
+JOIN pg_temp.companies b USING (company_unique_id)
+LEFT JOIN ranked r ON r.company_unique_id = s.company_unique_id AND r.slot_type = s.slot_type;
 
 -- History first: it compares with the holders before this run.
 DROP TABLE IF EXISTS pg_temp.changes;
@@ -268,8 +263,7 @@ WITH searched AS (
         a.company_unique_id,
         max(a.answered_at) AS at
     FROM marketing.company_answers a
-    JOIN marketing.company_batches b USING (company_unique_id)
-    WHERE b.import_batch_id = %(batch)s
+    JOIN pg_temp.companies b USING (company_unique_id)
     GROUP BY a.company_unique_id
 ),
 
@@ -313,9 +307,8 @@ FROM (
         p.person_unique_id,
         s.company_slot_unique_id
     FROM marketing.people_master p
-    JOIN marketing.company_batches b USING (company_unique_id)
+    JOIN pg_temp.companies b USING (company_unique_id)
     LEFT JOIN marketing.company_slots s ON s.person_unique_id = p.person_unique_id
-    WHERE b.import_batch_id = %(batch)s
 ) AS held
 WHERE p.person_unique_id = held.person_unique_id
     AND p.company_slot_unique_id IS DISTINCT FROM held.company_slot_unique_id;
@@ -328,5 +321,4 @@ SELECT
     count(*) FILTER (WHERE s.search_state = 'not_searched') AS slots_not_searched,
     count(*) FILTER (WHERE s.search_state = 'ambiguous') AS slots_ambiguous
 FROM marketing.company_slots s
-JOIN marketing.company_batches b USING (company_unique_id)
-WHERE b.import_batch_id = %(batch)s;
+JOIN pg_temp.companies b USING (company_unique_id);

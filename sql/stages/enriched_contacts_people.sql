@@ -7,14 +7,14 @@ WITH waiting AS (
     SELECT p.id
     FROM intake.people_to_process p
     JOIN marketing.company_master c ON c.domain = p.domain
-    JOIN marketing.company_batches b USING (company_unique_id)
-    WHERE b.import_batch_id = %(batch)s AND p.outcome IN ('company_unknown', 'company_ambiguous')
+    JOIN pg_temp.companies b USING (company_unique_id)
+    WHERE p.outcome IN ('company_unknown', 'company_ambiguous')
     UNION
     SELECT p.id
     FROM intake.people_to_process p
     JOIN marketing.company_master c ON c.company_name_key = p.company_name_key
-    JOIN marketing.company_batches b USING (company_unique_id)
-    WHERE b.import_batch_id = %(batch)s AND p.outcome IN ('company_unknown', 'company_ambiguous')
+    JOIN pg_temp.companies b USING (company_unique_id)
+    WHERE p.outcome IN ('company_unknown', 'company_ambiguous')
 ),
 
 chosen AS (

@@ -7,14 +7,14 @@ WITH waiting AS (
     SELECT o.id
     FROM intake.outcomes_to_process o
     JOIN marketing.company_master c ON c.domain = o.domain
-    JOIN marketing.company_batches b ON b.company_unique_id = c.company_unique_id
-    WHERE b.import_batch_id = %(batch)s AND o.outcome IN ('company_unknown', 'company_ambiguous')
+    JOIN pg_temp.companies b ON b.company_unique_id = c.company_unique_id
+    WHERE o.outcome IN ('company_unknown', 'company_ambiguous')
     UNION
     SELECT o.id
     FROM intake.outcomes_to_process o
     JOIN marketing.company_master c ON c.company_name_key = o.company_name_key
-    JOIN marketing.company_batches b ON b.company_unique_id = c.company_unique_id
-    WHERE b.import_batch_id = %(batch)s AND o.outcome IN ('company_unknown', 'company_ambiguous')
+    JOIN pg_temp.companies b ON b.company_unique_id = c.company_unique_id
+    WHERE o.outcome IN ('company_unknown', 'company_ambiguous')
     UNION
     SELECT id
     FROM intake.outcomes_to_process

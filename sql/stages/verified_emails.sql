@@ -6,9 +6,8 @@ FROM (
         p.person_unique_id,
         coalesce(v.status = 'valid', false) AS verified
     FROM marketing.people_master p
-    JOIN marketing.company_batches b USING (company_unique_id)
+    JOIN pg_temp.companies b USING (company_unique_id)
     LEFT JOIN marketing.email_verification v ON v.email = p.email
-    WHERE b.import_batch_id = %(batch)s
 ) AS judged
 WHERE p.person_unique_id = judged.person_unique_id AND p.email_verified <> judged.verified;
 
@@ -24,7 +23,7 @@ SELECT
 FROM (
     SELECT DISTINCT p.email
     FROM marketing.people_master p
-    JOIN marketing.company_batches b USING (company_unique_id)
-    WHERE b.import_batch_id = %(batch)s AND p.email IS NOT NULL
+    JOIN pg_temp.companies b USING (company_unique_id)
+    WHERE p.email IS NOT NULL
 ) AS addresses
 JOIN marketing.email_verification v USING (email);

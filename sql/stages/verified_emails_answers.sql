@@ -3,8 +3,8 @@
 WITH addresses AS MATERIALIZED (
     SELECT DISTINCT p.email
     FROM marketing.people_master p
-    JOIN marketing.company_batches b USING (company_unique_id)
-    WHERE b.import_batch_id = %(batch)s AND p.email IS NOT NULL
+    JOIN pg_temp.companies b USING (company_unique_id)
+    WHERE p.email IS NOT NULL
 ),
 
 answers AS (

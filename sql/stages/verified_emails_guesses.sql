@@ -9,10 +9,9 @@ WITH people AS MATERIALIZED (
         p.person_unique_id,
         p.email
     FROM marketing.people_master p
-    JOIN marketing.company_batches b USING (company_unique_id)
+    JOIN pg_temp.companies b USING (company_unique_id)
     LEFT JOIN marketing.email_verification known ON known.email = p.email
-    WHERE b.import_batch_id = %(batch)s
-        AND (
+    WHERE (
             p.email IS NULL
             OR known.status = 'invalid'
             OR known.is_role

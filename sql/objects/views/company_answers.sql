@@ -1,3 +1,4 @@
+-- Entered by company: two looks into the ledger's index for each, however much it holds and whatever statistics say.
 CREATE OR REPLACE VIEW marketing.company_answers AS
 SELECT
     c.company_unique_id,
@@ -8,24 +9,19 @@ SELECT
     v.response,
     v.answered_at
 FROM marketing.company_master c
-JOIN marketing.vendor_calls v
-    ON v.input_key = c.domain
-    AND v.operation = 'leads_finder'
-    AND v.state = 'settled'
-UNION ALL
-SELECT
-    c.company_unique_id,
-    v.id,
-    v.operation,
-    v.environment,
-    v.input_key,
-    v.response,
-    v.answered_at
-FROM marketing.company_master c
-JOIN marketing.vendor_calls v
-    ON v.input_key = marketing.linkedin_slug(c.linkedin_url)
-    AND v.operation = 'linkedin_employees'
-    AND v.state = 'settled';
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM marketing.vendor_calls
+    WHERE input_key = c.domain
+        AND operation = 'leads_finder'
+        AND state = 'settled'
+    UNION ALL
+    SELECT *
+    FROM marketing.vendor_calls
+    WHERE input_key = marketing.linkedin_slug(c.linkedin_url)
+        AND operation = 'linkedin_employees'
+        AND state = 'settled'
+) v;
 COMMENT ON VIEW marketing.company_answers IS 'Every paid answer about the people of each company';
 COMMENT ON COLUMN marketing.company_answers.company_unique_id IS
 'Whom the answer is about; two companies may share a domain';
