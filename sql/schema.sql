@@ -3717,6 +3717,8 @@ CREATE UNIQUE INDEX alerts_one_open ON marketing.alerts USING btree (rule, subje
 
 CREATE INDEX barton_id_history_barton_id ON marketing.barton_id_history USING btree (barton_id);
 
+CREATE INDEX bit_results_best ON marketing.bit_results USING btree (bit_score DESC);
+
 CREATE INDEX bit_results_latest ON marketing.bit_results USING btree (company_id, calculated_at DESC, id DESC);
 
 CREATE INDEX bit_signals_company ON marketing.bit_signals USING btree (company_id, signal_timestamp DESC);
@@ -3778,6 +3780,8 @@ CREATE INDEX pipeline_events_pending_type ON marketing.pipeline_events USING btr
 CREATE INDEX pipeline_events_processing ON marketing.pipeline_events USING btree (lease_token) WHERE (status = 'processing'::text);
 
 CREATE UNIQUE INDEX ple_models_one_champion ON marketing.ple_models USING btree ((true)) WHERE (status = 'champion'::text);
+
+CREATE INDEX ple_results_best ON marketing.ple_results USING btree (ple_score DESC);
 
 CREATE INDEX ple_results_latest ON marketing.ple_results USING btree (company_id, calculated_at DESC, id DESC);
 

@@ -42,7 +42,7 @@ from barton_pipeline.postgres.connection import connect, database_url, redact, t
 from barton_pipeline.reports import spending
 from barton_pipeline.reports.batches import list_stages
 from barton_pipeline.reports.status import BatchReport, report_batch
-from barton_pipeline.reports.targets import Target, list_targets
+from barton_pipeline.reports.targets import NextBest, Target, list_next_best, list_targets
 from barton_pipeline.vendors.sandbox import running_sandbox
 from barton_pipeline.vendors.settings import SANDBOX
 
@@ -67,6 +67,7 @@ class Demo:
     batch: str
     report: BatchReport
     targets: tuple[Target, ...]
+    next_best: tuple[NextBest, ...]
     costs: spending.Yield
     dagster_url: str
 
@@ -123,6 +124,7 @@ def _examine(batch: str, port: int) -> Demo:
             batch=batch,
             report=report_batch(connection, batch),
             targets=tuple(list_targets(connection, batch)),
+            next_best=tuple(list_next_best(connection, batch)),
             costs=spending.measure_yield(connection, batch),
             dagster_url=f"http://127.0.0.1:{port}",
         )
@@ -133,7 +135,7 @@ def _show(demo: Demo, json_output: bool) -> None:
         print_json(demo)
         return
     print_batch(demo.batch, demo.report)
-    print_targets(demo.targets)
+    print_targets(demo.targets, demo.next_best)
     print_yield(demo.costs)
     say(f"\nDagster UI: {demo.dagster_url}")
 

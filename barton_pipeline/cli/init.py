@@ -9,6 +9,7 @@ import click
 from barton_pipeline.cli.printing import as_json, print_json, say
 from barton_pipeline.config import SHIPPED, VARIABLES
 from barton_pipeline.errors import InputError
+from barton_pipeline.scoring.config import PROFILE
 
 GITIGNORE = """\
 # local state and secrets of Barton Pipeline
@@ -37,8 +38,8 @@ class ProjectFile:
 def init(folder: Path, json_output: bool) -> None:
     """Make FOLDER a project.
 
-    It gets dagster.yaml, workspace.yaml, .env.example and .gitignore; files that are there stay as they are. The folder you are
-    in is called "." (barton init .).
+    It gets dagster.yaml, workspace.yaml, profile.yaml, .env.example and .gitignore; files that are there stay as they are. The
+    folder you are in is called "." (barton init .).
     """
     files = project_files()
     done = []
@@ -69,6 +70,7 @@ def init(folder: Path, json_output: bool) -> None:
 def project_files() -> dict[str, str]:
     """What a project's folder needs: file name → text."""
     shipped = {name: (SHIPPED / name).read_text(encoding="utf-8") for name in ("dagster.yaml", "workspace.yaml")}
+    shipped[PROFILE.name] = PROFILE.read_text(encoding="utf-8")
     settings = "".join(f"\n# {meaning}\n# {name}=\n" for name, meaning in VARIABLES.items())
     return {**shipped, ".env.example": ENV_EXAMPLE + settings, ".gitignore": GITIGNORE}
 

@@ -82,6 +82,7 @@ for command in (
     batches.undo,
     targets.targets,
     targets.explain,
+    targets.profile,
     targets.learn,
     vendors.plan,
     vendors.vendors,

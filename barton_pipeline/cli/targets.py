@@ -22,9 +22,11 @@ from barton_pipeline.cli.printing import (
     print_table,
     say,
 )
+from barton_pipeline.config import require_project
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.reports.batches import check_known_batch
-from barton_pipeline.reports.targets import Target, list_targets, write_csv
+from barton_pipeline.reports.targets import NextBest, Target, list_next_best, list_targets, write_csv
+from barton_pipeline.scoring.config import profile_as_yaml, profile_file, rules
 
 if TYPE_CHECKING:
     from barton_pipeline.scoring.explain import Explanation
@@ -39,6 +41,28 @@ TARGETS = Table(
         Column("bit_intent_score", "BIT", Kind.NUMBER, Importance.HIGH, decimals=2),
         Column("contacts", "contacts"),
         Column("main_reasons", "why", importance=Importance.HIGH),
+    ),
+)
+NEXT_BEST = Table(
+    "Next best below the cut",
+    (
+        Column("company_id", "id", Kind.KEY, Importance.LOW),
+        Column("company_name", "company", importance=Importance.HIGH),
+        Column("place", "place", importance=Importance.LOW),
+        Column("ple_score", "PLE", Kind.NUMBER, Importance.HIGH, decimals=2),
+        Column("bit_intent_score", "BIT", Kind.NUMBER, Importance.HIGH, decimals=2),
+        Column("short_by", "short by", Kind.NUMBER, decimals=2),
+        Column("lacking", "lacks most", importance=Importance.HIGH),
+    ),
+)
+WON = Table(
+    "Where you win",
+    (
+        Column("kind", "kind", importance=Importance.HIGH),
+        Column("value", "value", importance=Importance.HIGH),
+        Column("companies", "companies", Kind.NUMBER),
+        Column("won", "won", Kind.NUMBER, Importance.HIGH),
+        Column("lift", "lift", Kind.NUMBER, Importance.HIGH, decimals=2),
     ),
 )
 SHARES = Table(
@@ -76,25 +100,66 @@ class Share:
 )
 @as_json
 def targets(batch: str | None, limit: int | None, csv_file: Any, json_output: bool) -> None:
-    """Print the sniper targets, best first."""
+    """Print the sniper targets, best first, then the next best."""
     with transaction() as connection:
         if batch:
             check_known_batch(connection, check_batch_key(batch))
         found = list_targets(connection, batch, limit)
+        next_best = list_next_best(connection, batch)
     if csv_file:
         write_csv(found, csv_file)
     elif json_output:
         print_json(found)
     else:
-        print_targets(found)
+        print_targets(found, next_best)
 
 
-def print_targets(found: Sequence[Target]) -> None:
-    """The targets with the reasons in words: the best on a terminal, else all."""
+def print_targets(found: Sequence[Target], next_best: Sequence[NextBest]) -> None:
+    """The targets with the reasons in words, the best on a terminal, else all; then who is nearest to the list."""
     shown = found[:TARGETS_SHOWN] if is_terminal() else found
     print_table(TARGETS, shown, title=f"Sniper targets: {len(found):,}" if found else None)
     if len(found) > len(shown):
         say(f"… and {len(found) - len(shown):,} more: barton targets --csv targets.csv", style="dim")
+    if next_best:
+        print_table(NEXT_BEST, next_best)
+    elif not found:
+        say(
+            "No company has a score yet. Load a file (barton load FILE), or see what is waiting: barton status",
+            aside=True,
+        )
+
+
+@click.command()
+@click.option("--suggest", is_flag=True, help="Write a profile by the companies that were won instead.")
+@as_json
+def profile(suggest: bool, json_output: bool) -> None:
+    """Show the ideal customer profile in force.
+
+    It is profile.yaml in this folder, else the one that ships with Barton. To change it, edit that file; to begin with what your
+    wins say: barton profile --suggest > profile.yaml
+    """
+    from barton_pipeline.scoring import suggestion
+
+    require_project()
+    if not suggest:
+        file = profile_file()
+        if json_output:
+            print_json(rules().profile)
+        else:
+            say(f"# {file}", aside=True)
+            click.echo(file.read_text(encoding="utf-8"), nl=False)
+        return
+    with transaction() as connection:
+        found = suggestion.suggest(connection)
+    if json_output:
+        print_json(found)
+        return
+    if is_terminal():
+        print_table(WON, found.groups)
+    click.echo(
+        f"# By {found.won:,} companies won among {found.companies:,}; barton profile shows what each part means."
+    )
+    click.echo(profile_as_yaml(found.profile), nl=False)
 
 
 @click.command()

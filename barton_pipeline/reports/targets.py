@@ -10,6 +10,7 @@ from typing import Any, TextIO
 from psycopg2.extensions import connection as Connection
 
 from barton_pipeline.postgres import sql
+from barton_pipeline.scoring.config import rules
 
 # A spreadsheet runs a cell that begins with one of these (OWASP, "CSV Injection").
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -95,6 +96,85 @@ def list_targets(connection: Connection, import_batch_id: str | None = None, lim
         limit=limit,
     )
     return [Target(**{**row, "reasons": tuple(row["reasons"])}) for row in rows]
+
+
+@dataclass(frozen=True)
+class NextBest:
+    """A company below the cut, and what is between it and the list.
+
+    ``short_by`` is the score it lacks. ``lacking`` names what would bring most points, for a company that the rubric scored.
+    """
+
+    company_id: str
+    company_name: str
+    city: str | None
+    state: str | None
+    ple_score: float
+    bit_intent_score: float
+    short_by: float
+    lacking: tuple[str, ...]
+
+    @property
+    def place(self) -> str | None:
+        """City and state, as far as they are known."""
+        return ", ".join(filter(None, (self.city, self.state))) or None
+
+
+# Newest scores only; each is looked up by itself, so that the best are found without reading the rest.
+_OF_ALL = " UNION ".join(
+    f"""
+    (SELECT r.company_id FROM marketing.{name}_results r
+     WHERE r.{name}_score > 0 AND r.{name}_score <= %({name}_cut)s
+       AND NOT EXISTS (SELECT FROM marketing.sniper_targets t WHERE t.company_id = r.company_id OFFSET 0)
+       AND NOT EXISTS (SELECT FROM marketing.{name}_results n WHERE n.company_id = r.company_id
+                       AND (n.calculated_at, n.id) > (r.calculated_at, r.id) OFFSET 0)
+     ORDER BY r.{name}_score DESC LIMIT %(limit)s)
+    """
+    for name in ("ple", "bit")
+)
+_OF_BATCH = """
+    SELECT b.company_unique_id AS company_id FROM marketing.company_batches b
+    WHERE b.import_batch_id = %(batch)s
+      AND NOT EXISTS (SELECT FROM marketing.sniper_targets t WHERE t.company_id = b.company_unique_id)
+"""
+
+
+def list_next_best(connection: Connection, import_batch_id: str | None = None) -> list[NextBest]:
+    """The best companies below the cuts (``targets.next_best`` of them), of one batch or of all; those excluded are none."""
+    cuts = rules().targets
+    rows = sql.rows(
+        connection,
+        f"""
+        SELECT c.company_unique_id AS company_id, c.company_name, c.city, c.state, coalesce(ple.ple_score, 0) AS ple_score,
+               coalesce(bit.bit_score, 0) AS bit_intent_score, ple.method, ple.metadata -> 'reasons' AS reasons
+        FROM ({_OF_BATCH if import_batch_id else _OF_ALL}) AS near
+        JOIN marketing.company_master c ON c.company_unique_id = near.company_id
+        LEFT JOIN LATERAL (SELECT * FROM marketing.ple_results r WHERE r.company_id = near.company_id
+                           ORDER BY r.calculated_at DESC, r.id DESC LIMIT 1) AS ple ON true
+        LEFT JOIN LATERAL (SELECT * FROM marketing.bit_results r WHERE r.company_id = near.company_id
+                           ORDER BY r.calculated_at DESC, r.id DESC LIMIT 1) AS bit ON true
+        WHERE num_nonnulls(ple.id, bit.id) > 0 AND ple.metadata -> 'reasons' @> '[{{"feature": "excluded"}}]' IS NOT TRUE
+        ORDER BY greatest(ple.ple_score, bit.bit_score) DESC, least(ple.ple_score, bit.bit_score) DESC, 1 LIMIT %(limit)s
+        """,
+        batch=import_batch_id,
+        limit=cuts.next_best,
+        ple_cut=cuts.ple_cut,
+        bit_cut=cuts.bit_cut,
+    )
+    return [_next_best(**row) for row in rows]
+
+
+def _next_best(method: str | None, reasons: list[dict[str, Any]] | None, **row: Any) -> NextBest:
+    cuts = rules().targets
+    short_by = min(cuts.ple_cut - row["ple_score"], cuts.bit_cut - row["bit_intent_score"])
+    had = {reason["feature"]: 100 * reason["share"] for reason in reasons or ()}
+    missing = {
+        rule.label.replace("{value}", "").strip(" :"): rule.points - had.get(name, 0)
+        for name, rule in vars(rules().ple.points).items()
+        if name != "engagement"
+    }
+    lacking = sorted((name for name, points in missing.items() if points >= 1), key=lambda name: -missing[name])
+    return NextBest(**row, short_by=short_by, lacking=tuple(lacking[:3]) if method == "rubric" else ())
 
 
 def write_csv(targets: Sequence[Target], stream: TextIO) -> None:

@@ -1,23 +1,26 @@
-"""The rules of ``scoring.yaml``: weights, half-lives, points and cuts, checked when the file is read.
+"""The rules of ``scoring.yaml`` (weights, points, cuts) and ``profile.yaml`` (which companies fit), checked when they are read.
 
-Belongs here: the shape of the file, and the rules as SQL receives them. Not here: what is computed from them (``sql/scoring``).
+Belongs here: the shape of the files, and the rules as SQL receives them. Not here: what is computed from them (``sql/scoring``).
 """
 
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, date, datetime
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
+import yaml
+
 from barton_pipeline import config
 from barton_pipeline.config import Check, Count, NotNegative, Positive, Share, Text, Whole
 from barton_pipeline.errors import InputError
 
 FILE = Path(__file__).with_name("scoring.yaml")
+PROFILE = Path(__file__).with_name("profile.yaml")
 TOTAL_POINTS = 100
 OutcomeType = Literal["positive_reply", "meeting", "opportunity", "won", "declined", "lost"]
 # What may be recorded of the work on a company; "attempt" begins it.
@@ -118,7 +121,7 @@ class PointsRule:
 
 @dataclass(frozen=True)
 class Points:
-    """Every feature that PLE knows; the points of all make TOTAL_POINTS."""
+    """Every feature that PLE knows; those of all but engagement make at most TOTAL_POINTS."""
 
     employees: PointsRule
     industry: PointsRule
@@ -167,32 +170,66 @@ class Ple:
 
     history_epsilon: Share
     points: Points
-    employee_bands: Bands
-    preferred_industries: list[LowerCase]
-    other_industry_share: Share
-    age_bands: Bands
     one_of_city_and_state_share: Share
     unknown_slot_confidence: Share
     address_status: AddressShares
     engagement_full_at: AtMostOne
 
     def __post_init__(self) -> None:
-        total = sum(rule.points for rule in vars(self.points).values())
-        if abs(total - TOTAL_POINTS) > 1e-9:
-            raise ValueError(f"points must add up to {TOTAL_POINTS}, not {total:g}")
-        for name in ("employee_bands", "age_bands"):
-            if any(after.from_ <= before.from_ for before, after in pairwise(getattr(self, name))):
-                raise ValueError(f"{name} must be in rising order of from")
+        if not 0 < self.cold_points <= TOTAL_POINTS:
+            raise ValueError(
+                f"points of all but engagement must add up to at most {TOTAL_POINTS}, not {self.cold_points:g}"
+            )
+
+    @property
+    def cold_points(self) -> float:
+        """What a company of the ideal profile with three verified contacts has without any signal."""
+        return sum(rule.points for name, rule in vars(self.points).items() if name != "engagement")
 
     def for_sql(self) -> dict[str, Any]:
         """The rules as ``sql/scoring/features.sql`` and its followers read them from JSON."""
         return {
             **asdict(self),
             "points": [{"feature": name, **asdict(rule)} for name, rule in vars(self.points).items()],
-            "employee_bands": _bands_for_sql(self.employee_bands),
-            "age_bands": _bands_for_sql(self.age_bands),
             "address_status": [{"status": name, "share": share} for name, share in vars(self.address_status).items()],
         }
+
+
+@dataclass(frozen=True)
+class Preference:
+    """What is preferred, and the share that something else gets."""
+
+    preferred: list[LowerCase]
+    other_share: Share
+
+
+@dataclass(frozen=True)
+class Exclusions:
+    """What keeps a company off the list: whole domains, words of an industry, whole cities, states or countries."""
+
+    domains: list[LowerCase]
+    industries: list[LowerCase]
+    places: list[LowerCase]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The ideal customer profile (``profile.yaml``)."""
+
+    industries: Preference
+    sizes: Bands
+    ages: Bands
+    places: Preference
+    exclusions: Exclusions
+
+    def __post_init__(self) -> None:
+        for name in ("sizes", "ages"):
+            if any(after.from_ <= before.from_ for before, after in pairwise(getattr(self, name))):
+                raise ValueError(f"{name} must be in rising order of from")
+
+    def for_sql(self) -> dict[str, Any]:
+        """The profile as ``sql/scoring/features.sql`` and ``exclusions.sql`` read it from JSON."""
+        return {**asdict(self), "sizes": _bands_for_sql(self.sizes), "ages": _bands_for_sql(self.ages)}
 
 
 def _bands_for_sql(bands: list[Band]) -> list[dict[str, float | None]]:
@@ -246,39 +283,82 @@ class Targets:
     bit_cut: Share
     yield_curve_cuts: Annotated[list[Share], Check("a list of cuts", bool)]
     reasons_per_score: Count
+    next_best: Count
+
+
+@dataclass(frozen=True)
+class SuggestionRules:
+    """How ``barton profile --suggest`` reads the companies that were won."""
+
+    least_won: Count
+    average_won: Positive
+    least_lift: Positive
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """The rules; ``version`` is the file's version and a hash of its content, such as ``1-3fa9c2d1``."""
+    """The rules of ``scoring.yaml``."""
 
     version: int | Text
     bit: Bit
     ple: Ple
     learning: Learning
     targets: Targets
+    suggestion: SuggestionRules
+
+    def __post_init__(self) -> None:
+        if self.ple.cold_points <= TOTAL_POINTS * self.targets.ple_cut:
+            raise ValueError(
+                f"targets.ple_cut must be below what can be had without any signal ({self.ple.cold_points:g} of "
+                f"{TOTAL_POINTS} points), not {self.targets.ple_cut:g}: a cold list would give no target"
+            )
+
+
+@dataclass(frozen=True)
+class Rules(Scoring):
+    """The rules in force; ``version`` is the file's version and a hash of both files' content, such as ``1-3fa9c2d1``."""
+
+    profile: Profile
 
     def parameters(self) -> dict[str, Any]:
         """The named parameters that every scoring statement may use."""
         return {
             "bit_rules": json.dumps(self.bit.for_sql()),
             "ple_rules": json.dumps(self.ple.for_sql()),
+            "profile": json.dumps(self.profile.for_sql()),
             "version": self.version,
         }
 
 
 @cache
-def rules() -> Scoring:
-    """The rules of ``scoring.yaml``, read once per process. Raises InputError as ``read_rules`` does."""
-    return read_rules(FILE)
+def rules() -> Rules:
+    """The rules in force, read once per process. Raises InputError as ``read_rules`` does."""
+    return read_rules(FILE, profile_file())
 
 
-def read_rules(path: Path) -> Scoring:
-    """Read and check a rules file. Raises InputError naming the file and the key that is wrong."""
-    content = config.load_yaml(path)
-    scoring = config.build(Scoring, content, path.name)
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:8]
-    return replace(scoring, version=f"{scoring.version}-{digest}")
+def profile_file() -> Path:
+    """The profile in force: profile.yaml in the working directory, else the one that ships with the package."""
+    own = Path.cwd() / PROFILE.name
+    return own if own.is_file() else PROFILE
+
+
+def profile_as_yaml(profile: Profile) -> str:
+    """The text of a profile.yaml that says the same."""
+    content = asdict(profile)
+    for name in ("sizes", "ages"):
+        content[name] = [{"from": band["from_"], "share": band["share"]} for band in content[name]]
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=128)
+
+
+def read_rules(path: Path, profile: Path = PROFILE) -> Rules:
+    """Read and check both files. Raises InputError naming the file and the key that is wrong."""
+    contents = [config.load_yaml(path), config.load_yaml(profile)]
+    scoring = config.build(Scoring, contents[0], path.name)
+    digest = hashlib.sha256(json.dumps(contents, sort_keys=True, default=str).encode()).hexdigest()[:8]
+    return Rules(
+        **{**vars(scoring), "version": f"{scoring.version}-{digest}"},
+        profile=config.build(Profile, contents[1], profile.name),
+    )
 
 
 def moment(as_of: datetime | None, *, may_be_future: bool = False) -> datetime | None:

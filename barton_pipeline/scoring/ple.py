@@ -55,17 +55,20 @@ def store(connection: Connection) -> dict[str, Any]:
 
 def score(connection: Connection, scorecard: Scores | None) -> None:
     """Fill pg_temp.ple_now with the PLE of what is in pg_temp.bit_now (``bit.score``); None scores by the rubric."""
-    steps = ("features", "bins", "binned", "scorecard") if scorecard else ("features", "rubric")
+    steps = ("features", "parts", "bins", "binned", "scorecard") if scorecard else ("features", "parts", "rubric")
     sql.execute(
         connection,
         f"DROP TABLE IF EXISTS pg_temp.ple_now; CREATE TEMP TABLE ple_now ON COMMIT DROP AS {statement(*steps)}",
         **_parameters(scorecard),
     )
+    sql.execute(connection, sql.read("scoring", "exclusions.sql"), **rules().parameters())
 
 
 def count_bins(connection: Connection, scorecard: Scores) -> list[int]:
     """How many of the companies in pg_temp.bit_now are in each bin of the scorecard, in its order."""
-    found = sql.rows(connection, statement("features", "bins", "binned", "population"), **_parameters(scorecard))
+    found = sql.rows(
+        connection, statement("features", "parts", "bins", "binned", "population"), **_parameters(scorecard)
+    )
     return [row["companies"] for row in sorted(found, key=itemgetter("bin"))]
 
 

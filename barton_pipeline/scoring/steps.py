@@ -7,6 +7,6 @@ from barton_pipeline.postgres import sql
 
 
 def statement(*steps: str) -> str:
-    """One SELECT, of the rows of the last step: ``statement("features", "rubric")``. They come in no particular order."""
+    """One SELECT, of the rows of the last step: ``statement("features", "parts", "rubric")``. They come in no particular order."""
     selects = (f"{step} AS (\n{sql.read('scoring', f'{step}.sql').rstrip().removesuffix(';')}\n)" for step in steps)
     return f"WITH {', '.join(selects)} SELECT * FROM {steps[-1]}"

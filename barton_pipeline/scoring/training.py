@@ -42,7 +42,7 @@ def build(connection: Connection, moment: datetime | None = None) -> dict[str, A
         f"""
         DELETE FROM marketing.ple_training_examples;
         INSERT INTO marketing.ple_training_examples (id, company_id, as_of, converted, features)
-        {statement("features", "training_examples")}
+        {statement("features", "parts", "training_examples")}
         """,
         **rules().parameters(),
     )

@@ -168,6 +168,7 @@ SHIPPED = [
     Shipped("operations/retention.yaml", retention.Limits),
     Shipped("outbound/outbound.yaml", outbound_settings.Rules),
     Shipped("queue/events.yaml", events.QueueSettings),
+    Shipped("scoring/profile.yaml", scoring.Profile),
     Shipped("scoring/scoring.yaml", scoring.Scoring, scoring.read_rules),
     Shipped("vendors/apify.yaml", apify.Rules, apify.read_rules),
     Shipped("vendors/million_verifier.yaml", million_verifier.Rules),

@@ -1,12 +1,12 @@
--- Step binned, after features and bins: the bin of each feature that has one.
+-- Step binned, after parts and bins: the bin of each feature that has one.
 SELECT
     f.id,
     f.feature,
     f.value,
-    f.share,
+    f.part,
     b.bin,
     b.points
-FROM features f
+FROM parts f
 JOIN bins b
     ON b.feature = f.feature
     AND CASE

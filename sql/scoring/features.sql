@@ -4,17 +4,19 @@
 -- rubric's points. Reasons name no person: they outlive a deletion on request. Facts of the company itself (size,
 -- industry, year, place) are taken as they are now: no history of them is kept.
 WITH rules AS (
-    SELECT %(ple_rules)s::jsonb AS r
+    SELECT
+        %(ple_rules)s::jsonb AS r,
+        %(profile)s::jsonb AS profile
 ),
 
 employee_bands AS (
     SELECT b.*
-    FROM rules, jsonb_to_recordset(r -> 'employee_bands') AS b (lower float8, upper float8, share float8)
+    FROM rules, jsonb_to_recordset(profile -> 'sizes') AS b (lower float8, upper float8, share float8)
 ),
 
 age_bands AS (
     SELECT b.*
-    FROM rules, jsonb_to_recordset(r -> 'age_bands') AS b (lower float8, upper float8, share float8)
+    FROM rules, jsonb_to_recordset(profile -> 'ages') AS b (lower float8, upper float8, share float8)
 ),
 
 statuses AS (
@@ -26,14 +28,15 @@ industries AS MATERIALIZED (
     SELECT
         i.industry,
         CASE
+            WHEN profile #> '{industries,preferred}' = '[]' THEN 1
             WHEN
                 EXISTS (
                     SELECT
-                    FROM jsonb_array_elements_text(r -> 'preferred_industries') w
+                    FROM jsonb_array_elements_text(profile #> '{industries,preferred}') w
                     WHERE strpos(lower(i.industry), w) > 0
                 )
                 THEN 1
-            ELSE (r ->> 'other_industry_share')::float8
+            ELSE (profile #>> '{industries,other_share}')::float8
         END AS share
     FROM rules, (
         SELECT DISTINCT industry
@@ -57,6 +60,7 @@ companies AS (
         c.founded_year,
         c.city,
         c.state,
+        c.country,
         c.linkedin_url,
         c.phone,
         CASE WHEN c.founded_year IS NOT NULL THEN greatest(extract(YEAR FROM n.as_of) - c.founded_year, 0) END AS age
@@ -105,6 +109,11 @@ JOIN LATERAL (
             WHEN 2 THEN 1
             WHEN 1 THEN (r ->> 'one_of_city_and_state_share')::float8
             ELSE 0
+        END
+        * CASE
+            WHEN profile #> '{places,preferred}' = '[]' THEN 1
+            WHEN profile #> '{places,preferred}' ?| ARRAY[lower(c.city), lower(c.state), lower(c.country)] THEN 1
+            ELSE (profile #>> '{places,other_share}')::float8
         END
     ),
     ('linkedin', (c.linkedin_url IS NOT NULL)::int, NULL, c.linkedin_url, (c.linkedin_url IS NOT NULL)::int),

@@ -1,4 +1,4 @@
--- Step population, after features, bins and binned: how many of the companies in pg_temp.bit_now are in each bin.
+-- Step population, after parts, bins and binned: how many of the companies in pg_temp.bit_now are in each bin.
 SELECT
     bins.bin,
     count(binned.id) AS companies

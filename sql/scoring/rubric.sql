@@ -1,20 +1,19 @@
--- Step rubric, after features: PLE without a model, one row for each of pg_temp.bit_now. docs/explanation/scoring.md.
+-- Step rubric, after parts: PLE without a model, one row for each of pg_temp.bit_now. docs/explanation/scoring.md.
 -- The score is points / 100. Twelve decimals: below them the order of a floating-point sum shows.
 WITH rules AS (
     SELECT m.*
-    FROM jsonb_to_recordset(%(ple_rules)s::jsonb -> 'points') AS m (feature text, points float8, label text)
+    FROM jsonb_to_recordset(%(ple_rules)s::jsonb -> 'points') AS m (feature text, label text)
 ),
 
 shares AS (
     SELECT
         f.id,
         f.feature,
-        round((rules.points * f.share / 100)::numeric, 12) AS share,
+        round(f.part::numeric, 12) AS share,
         replace(rules.label, '{value}', f.value) AS label
-    FROM features f
+    FROM parts f
     JOIN rules USING (feature)
-    WHERE f.share > 0
-        AND rules.points > 0
+    WHERE f.part > 0
 ),
 
 summed AS (

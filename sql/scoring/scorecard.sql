@@ -1,9 +1,9 @@
--- Step scorecard, after features, bins and binned: PLE by a model, one row for each of pg_temp.bit_now.
+-- Step scorecard, after parts, bins and binned: PLE by a model, one row for each of pg_temp.bit_now.
 -- docs/explanation/learning.md.
 -- The score is the rank of the log-odds, which are the intercept plus each feature's contribution.
 WITH rules AS (
     SELECT m.*
-    FROM jsonb_to_recordset(%(ple_rules)s::jsonb -> 'points') AS m (feature text, points float8, label text)
+    FROM jsonb_to_recordset(%(ple_rules)s::jsonb -> 'points') AS m (feature text, label text)
 ),
 
 model AS (
@@ -22,7 +22,7 @@ contributions AS (
         f.id,
         f.feature,
         f.value,
-        f.points + model.slope * coalesce(rules.points * f.share / 100, 0) AS contribution,
+        f.points + model.slope * f.part AS contribution,
         coalesce(rules.label, f.feature || ' {value}') AS label
     FROM model
     CROSS JOIN binned f

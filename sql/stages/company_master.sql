@@ -117,12 +117,13 @@ SELECT
         ELSE 'same_batch'
     END AS rule
 FROM pg_temp.candidates c
-CROSS JOIN LATERAL (
-    SELECT company_unique_id
-    FROM marketing.company_master
-    WHERE domain = c.domain AND company_name_key = c.company_name_key
-    OFFSET 0
-) m
+CROSS JOIN
+    LATERAL (
+        SELECT company_unique_id
+        FROM marketing.company_master
+        WHERE domain = c.domain AND company_name_key = c.company_name_key
+        OFFSET 0
+    ) m
 LEFT JOIN pg_temp.created n ON n.company_unique_id = m.company_unique_id;
 
 -- The batch mentions these companies: the later stages work on them.

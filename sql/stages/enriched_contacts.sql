@@ -1,4 +1,5 @@
--- Fills the slots of the batch's companies (pg_temp.companies). pg_temp.title_slots says which slot a title qualifies for.
+-- Fills the slots of the batch's companies (pg_temp.companies). pg_temp.title_slots says which slot a
+-- title qualifies for.
 -- Companies that only this batch's people mention may come from other batches; all have their slots already.
 
 -- The slots are locked first, in one order, so that two batches with the same company see each other's choice.

@@ -1,10 +1,14 @@
--- The chosen companies (pg_temp.scored) that are above a cut enter the list or stay on it; the others leave it.
+-- The chosen companies (pg_temp.scored) that are above a cut and not excluded by the profile enter the list or stay on
+-- it; the others leave it.
 
 -- How each chosen company stands: its newest scores, the reasons in words, and the contacts that can be written to.
 DROP TABLE IF EXISTS pg_temp.standing;
 CREATE TEMP TABLE standing ON COMMIT DROP AS
 SELECT
     b.company_id,
+    (coalesce(ple.ple_score, 0) > %(ple_cut)s OR coalesce(bit.bit_score, 0) > %(bit_cut)s)
+    AND ple.metadata -> 'reasons' @> '[{"feature": "excluded"}]' IS NOT TRUE AS on_list,
+    ple.metadata -> 'reasons' @> '[{"feature": "excluded"}]' IS TRUE AS excluded,
     coalesce(ple.ple_score, 0) AS ple_score,
     coalesce(bit.bit_score, 0) AS bit_score,
     ple.p_convert,
@@ -74,15 +78,13 @@ CROSS JOIN LATERAL (
     WHERE s.company_unique_id = b.company_id AND p.email IS NOT NULL
 ) AS contacts;
 
--- Who is above no cut any more leaves the list.
+-- Who is above no cut any more, or excluded now, leaves the list.
 DROP TABLE IF EXISTS pg_temp.left_list;
 CREATE TEMP TABLE left_list (company_id text) ON COMMIT DROP;
 WITH deleted AS (
     DELETE FROM marketing.sniper_targets t
     USING pg_temp.standing s
-    WHERE t.company_id = s.company_id
-        AND s.ple_score <= %(ple_cut)s
-        AND s.bit_score <= %(bit_cut)s
+    WHERE t.company_id = s.company_id AND NOT s.on_list
     RETURNING t.company_id
 )
 
@@ -94,7 +96,7 @@ DROP TABLE IF EXISTS pg_temp.entered_list;
 CREATE TEMP TABLE entered_list ON COMMIT DROP AS
 SELECT company_id
 FROM pg_temp.standing s
-WHERE (ple_score > %(ple_cut)s OR bit_score > %(bit_cut)s)
+WHERE on_list
     AND NOT EXISTS (
         SELECT
         FROM marketing.sniper_targets t
@@ -126,7 +128,7 @@ SELECT
     ple_updated_at,
     last_signal_at
 FROM pg_temp.standing
-WHERE ple_score > %(ple_cut)s OR bit_score > %(bit_cut)s
+WHERE on_list
 ORDER BY company_id
 ON CONFLICT (company_id) DO UPDATE SET
     ple_score = excluded.ple_score,
@@ -205,7 +207,8 @@ ORDER BY company_id;
 -- What the stage reports, with the yield curve: how many targets each cut would leave, and what they promise.
 SELECT
     count(*) AS rows_in,
-    count(*) FILTER (WHERE ple_score > %(ple_cut)s OR bit_score > %(bit_cut)s) AS rows_out,
+    count(*) FILTER (WHERE on_list) AS rows_out,
+    count(*) FILTER (WHERE excluded) AS excluded,
     0 AS rows_rejected,
     (SELECT count(*) FROM pg_temp.entered_list) AS entered,
     (SELECT count(*) FROM pg_temp.left_list) AS left_the_list,
@@ -213,7 +216,7 @@ SELECT
         SELECT
             jsonb_object_agg(
                 cut,
-                (SELECT count(*) FROM pg_temp.standing WHERE ple_score > cut OR bit_score > cut)
+                (SELECT count(*) FROM pg_temp.standing WHERE (ple_score > cut OR bit_score > cut) AND NOT excluded)
             )
         FROM unnest(%(yield_curve_cuts)s::float8[]) AS cut
     ) AS yield_curve,
@@ -238,8 +241,7 @@ SELECT
                 round(sum(p_convert)::numeric, 1) AS expected,
                 round(avg(p_convert)::numeric, 3) AS precision
             FROM pg_temp.standing
-            WHERE ple_score > cut
-                OR bit_score > cut
+            WHERE (ple_score > cut OR bit_score > cut) AND NOT excluded
         ) AS y ON true
         WHERE y.expected IS NOT NULL
     ) AS expected_precision

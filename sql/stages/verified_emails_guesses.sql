@@ -12,11 +12,11 @@ WITH people AS MATERIALIZED (
     JOIN pg_temp.companies b USING (company_unique_id)
     LEFT JOIN marketing.email_verification known ON known.email = p.email
     WHERE (
-            p.email IS NULL
-            OR known.status = 'invalid'
-            OR known.is_role
-            OR p.provenance #>> '{email,pattern}' IS NOT NULL
-        )
+        p.email IS NULL
+        OR known.status = 'invalid'
+        OR known.is_role
+        OR p.provenance #>> '{email,pattern}' IS NOT NULL
+    )
 )
 
 SELECT

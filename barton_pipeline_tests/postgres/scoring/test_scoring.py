@@ -208,7 +208,7 @@ def test_a_well_known_engaged_company_is_a_target_until_it_cools_down(db) -> Non
 
 @pytest.mark.parametrize(
     ("old", "new", "named"),
-    [("points: 30", "points: 31", "add up to 100"), ("weight: 0.70", "weight: 1.70", "reply.weight"), ("ple_cut: 0.75", "ple_kut: 0.75", "ple_cut"),
+    [("points: 14", "points: 40", "at most 100"), ("weight: 0.70", "weight: 1.70", "reply.weight"), ("ple_cut: 0.75", "ple_kut: 0.75", "ple_cut"),
      ("half_life_days: 60, cap: 0.50", "half_life_days: 0, cap: 0.50", "half_life_days")],
 )  # fmt: skip
 def test_a_wrong_rules_file_names_the_key(tmp_path, old: str, new: str, named: str) -> None:

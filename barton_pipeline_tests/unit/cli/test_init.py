@@ -12,7 +12,7 @@ from barton_pipeline.config import VARIABLES
 from barton_pipeline.errors import InputError
 from barton_pipeline_tests.conftest import PROJECT
 
-FILES = {"dagster.yaml", "workspace.yaml", ".env.example", ".gitignore"}
+FILES = {"dagster.yaml", "workspace.yaml", "profile.yaml", ".env.example", ".gitignore"}
 FILE = str(PROJECT / "samples" / "people.csv")
 # What a command must be told before it looks for the project.
 ARGUMENTS = {
@@ -83,7 +83,7 @@ def test_files_of_others_stay_and_are_named(no_project: Path) -> None:
     assert (no_project / "dagster.yaml").read_text() == "telemetry: {enabled: false}\n"
     assert said[0].startswith("dagster.yaml: kept as it is") and str(PROJECT / "dagster.yaml") in said[0]
     assert said[1] == "workspace.yaml: written"
-    assert said[3] == ".gitignore: kept as it is; see that it covers .env"
+    assert said[4] == ".gitignore: kept as it is; see that it covers .env"
 
 
 @pytest.mark.parametrize(

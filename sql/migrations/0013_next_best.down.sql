@@ -1,0 +1,2 @@
+DROP INDEX IF EXISTS marketing.ple_results_best;
+DROP INDEX IF EXISTS marketing.bit_results_best;
