@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit, urlunsplit
@@ -109,6 +110,21 @@ def triggers(connection: Connection, rows: int) -> None:
     print(f"trigger   {rows:>9,} rows by COPY: {min(with_events):7.2f} s, {ratio:5.2f} x a bare insert")
 
 
+def constraints(connection: Connection, rows: int) -> None:
+    """COPY into the intake table against the same columns and indexes without checks, keys and triggers, best of three."""
+    execute(
+        connection,
+        "CREATE TABLE IF NOT EXISTS intake.bare (LIKE intake.company_raw_intake INCLUDING DEFAULTS INCLUDING IDENTITY "
+        "INCLUDING INDEXES)",
+    )
+    ours: list[float] = []
+    bare: list[float] = []
+    for turn in range(3):
+        ours.append(_copy_seconds(connection, rows, f"K{rows}-{turn}a"))
+        bare.append(seconds(partial(copy_rows, connection, "intake.bare", rows, f"K{rows}-{turn}b")))
+    print(f"checks    {rows:>9,} rows by COPY: {min(ours):7.2f} s, {min(ours) / min(bare):5.2f} x a table without any")
+
+
 INTAKE_TO_SLOTS = ("validated_companies", "company_master", "company_slots")
 
 
@@ -158,7 +174,7 @@ def main() -> None:
     migrations.migrate(url)
     try:
         with closing(connect(url)) as connection:
-            for measure in (triggers, stages, load):
+            for measure in (triggers, constraints, stages, load):
                 for rows in sizes:
                     measure(connection, rows)
     finally:

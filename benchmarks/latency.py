@@ -18,8 +18,8 @@ from benchmarks.system import System, system
 ROWS = 262
 STOCK_CODE = """
 import dagster as dg
-from barton_pipeline import event_queue
-from barton_pipeline.database import connect, transaction
+from barton_pipeline.postgres.connection import connect, transaction
+from barton_pipeline.queue import listening
 
 @dg.asset
 def nothing(context) -> None:
@@ -29,13 +29,13 @@ def nothing(context) -> None:
 @dg.sensor(target=[nothing], minimum_interval_seconds=1, default_status=dg.DefaultSensorStatus.RUNNING)
 def stock_sensor(context):
     with connect() as connection:
-        event_queue.start_listening(connection)
+        listening.start_listening(connection)
         with connection.cursor() as cursor:
             for _ in range(2):
                 cursor.execute("UPDATE stock SET seen = true WHERE NOT seen RETURNING name")
                 if names := [name for (name,) in cursor.fetchall()]:
                     return [dg.RunRequest(run_key=name, tags={"name": name}) for name in names]
-                event_queue.listen(connection, 4.5)
+                listening.listen(connection, 4.5)
 
 defs = dg.Definitions(assets=[nothing], sensors=[stock_sensor])
 """
