@@ -146,3 +146,19 @@ def test_marketing_and_sales_titles_are_no_chief_executives(data_dir: Path) -> N
     assert wrong == []
     # of more than 7,000 such titles only those that name a second post (owner, founder, Geschäftsführer) are left
     assert sum(filled(title) == "CEO" for title in titles) < 0.01 * len(titles)
+
+
+@pytest.mark.parametrize(
+    ("slot", "titles"),
+    [
+        (None, ["Incoming CEO", "CEO Designee", "CEO (incoming)", "Incoming Chief Financial Officer", "Nominee CEO", "Künftiger Geschäftsführer"]),
+        (None, ["Finance & Insurance Manager", "F&I Manager", "Asset Finance Director", "Director of Trade Finance", "Finance Broker"]),
+        (None, ["Executive Director of Nursing", "General Manager, Bakery", "Executive Director, Pharmacy", "President of Construction"]),
+        ("CEO", ["Executive Director of the Ohio Brewers Association", "Owner, Bakery", "Bakery Owner", "General Manager", "CEO Media Group"]),
+        ("CFO", ["Executive Director of Finance", "Director of Finance and Insurance", "Finance Director", "Finance Manager"]),
+        ("HR", ["Executive Director, Human Resources", "Executive Director of HR"]),
+    ],
+    ids=["not in office yet", "finance as a trade", "a department", "the whole company", "head of finance", "head of HR"],
+)  # fmt: skip
+def test_posts_that_look_alike(slot: str | None, titles: list[str]) -> None:
+    assert {title: filled(title) for title in titles} == dict.fromkeys(titles, slot)
