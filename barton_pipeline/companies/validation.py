@@ -12,6 +12,7 @@ from typing import Any
 from psycopg2.extensions import connection as Connection
 
 from barton_pipeline.config import Count, Text, load
+from barton_pipeline.intake.values import empty_words
 from barton_pipeline.queue import set_aside
 from barton_pipeline.stages.runner import run_sql
 
@@ -55,7 +56,6 @@ class Rules:
 
     version: Text
     placeholder_names: list[str]
-    empty_values: list[str]
     social_domains: list[str]
     social_hosts: list[str]
     reserved_domains: list[str]
@@ -79,7 +79,7 @@ def run(connection: Connection, import_batch_id: str) -> dict[str, Any]:
         version=f"rules {in_force.version}",
         blanks=BLANKS,
         placeholders=in_force.placeholder_names,
-        empty_values=in_force.empty_values,
+        empty_values=["", *sorted(empty_words())],
         social_domains=in_force.social_domains,
         social_hosts=in_force.social_hosts,
         reserved_domains=in_force.reserved_domains,

@@ -25,6 +25,7 @@ from barton_pipeline.batch_keys import check_batch_key, new_batch_key
 from barton_pipeline.errors import DatabaseError, InputError
 from barton_pipeline.intake.mapping import Mapping, check_kind, count_known_columns, guess_kind, map_columns
 from barton_pipeline.intake.readers import ReadOptions, RejectedRow, Table, open_file, open_table
+from barton_pipeline.intake.values import reader
 
 TABLES = {
     "companies": "intake.company_raw_intake",
@@ -234,6 +235,7 @@ def _intake_lines(
     now = datetime.now(UTC)
     firsts = [indexes[0] for indexes in mapping.columns.values()]
     others = [(cell, indexes[1:]) for cell, indexes in enumerate(mapping.columns.values()) if indexes[1:]]
+    reads = [reader(mapping.kind, field) for field in mapping.columns]
     occurred_at = list(mapping.columns).index("occurred_at") if "occurred_at" in mapping.columns else None
     same_for_all = "\t".join(map(_escape, constants.values()))
     for record in table.rows():
@@ -245,9 +247,9 @@ def _intake_lines(
             rejected.write(f"{record.line_number}\t{details}\n".encode("utf-8", "replace"))
             continue
         number, values, _ = record
-        cells = [values[first].strip() for first in firsts]
+        cells = [read(values[first]) for read, first in zip(reads, firsts, strict=True)]
         for cell, indexes in others:
-            cells[cell] = cells[cell] or next((text for i in indexes if (text := values[i].strip())), "")
+            cells[cell] = cells[cell] or next((text for i in indexes if (text := reads[cell](values[i]))), "")
         if occurred_at is not None:
             cells[occurred_at] = _moment(cells[occurred_at], now)
         joined = "".join(cells)
