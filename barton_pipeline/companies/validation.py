@@ -11,6 +11,7 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
+from barton_pipeline.companies import phones
 from barton_pipeline.config import Count, Text, load
 from barton_pipeline.intake.values import empty_words
 from barton_pipeline.queue import set_aside
@@ -41,7 +42,7 @@ REASONS = {
         "warning", "the number of employees cannot be read", "give a number or a band like 51-200"
     ),
     "founded_invalid": Reason("warning", "the founding year is no plausible year", "give four digits"),
-    "phone_invalid": Reason("warning", "the phone number does not have 7 to 15 digits", "give it as +CC number"),
+    "phone_invalid": Reason("warning", "the phone number cannot be read", "give it as +CC number"),
     "linkedin_invalid": Reason("warning", "the LinkedIn address is no company page", "use linkedin.com/company/…"),
     set_aside.REASON: Reason("error", "a stage fails on this row and on no other", "see barton errors"),
 }
@@ -59,6 +60,7 @@ class Rules:
     social_domains: list[str]
     social_hosts: list[str]
     reserved_domains: list[str]
+    default_region: Text
     founded_year_earliest: int
     employees_most: Count
 
@@ -72,6 +74,7 @@ def rules() -> Rules:
 def run(connection: Connection, import_batch_id: str) -> dict[str, Any]:
     """Judge every row of the batch; only rows whose verdict differs are written."""
     in_force = rules()
+    phones.read_batch(connection, import_batch_id, in_force.default_region)
     return run_sql(
         connection,
         "validated_companies",

@@ -26,6 +26,7 @@ def load_and_run(db: Any, case: str) -> None:
         "zero-width-space-in-people",
         "address-in-wrapping",
         "outlook-title-is-mr",
+        "phone-out-of-a-spreadsheet",
     ],
 )
 def test_case(db: Any, case: str) -> None:
