@@ -17,6 +17,7 @@ SET check_function_bodies = off;
 \ir migrations/0011_data_quality_score.sql
 \ir migrations/0012_cheaper_rows_and_plans.sql
 \ir migrations/0013_next_best.sql
+\ir migrations/0014_phone_extension.sql
 \ir data/pipeline_stages.sql
 \ir data/public_suffix.sql
 \ir objects/functions/barton_ids.sql

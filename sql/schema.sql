@@ -1291,6 +1291,7 @@ CREATE TABLE intake.company_raw_intake (
     raw jsonb,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    phone_extension text,
     CONSTRAINT company_raw_intake_batch_key CHECK (((length(import_batch_id) <= 100) AND (import_batch_id ~ '^[A-Za-z0-9][A-Za-z0-9._-]*$'::text))),
     CONSTRAINT company_raw_intake_judged CHECK (((validated IS NULL) = (validated_at IS NULL)))
 );
@@ -1324,7 +1325,7 @@ COMMENT ON COLUMN intake.company_raw_intake.domain IS 'Registrable domain of web
 COMMENT ON COLUMN intake.company_raw_intake.company_name_key IS 'Normalised name, half of the company identity';
 COMMENT ON COLUMN intake.company_raw_intake.employee_count IS 'Head count read from num_employees (lower bound of a band); NULL when unreadable';
 COMMENT ON COLUMN intake.company_raw_intake.founded IS 'Year read from founded_year; NULL when unreadable, before 1000 or after next year';
-COMMENT ON COLUMN intake.company_raw_intake.phone IS 'Read from company_phone: digits with leading + where given; NULL when not 7 to 15 digits';
+COMMENT ON COLUMN intake.company_raw_intake.phone IS 'Read from company_phone: E.164 with + where the number or the row says the country, else national digits of the default region; NULL when unreadable';
 COMMENT ON COLUMN intake.company_raw_intake.linkedin_url IS 'https://www.linkedin.com/(company|school|showcase)/name, read from company_linkedin_url; NULL when it is none';
 COMMENT ON COLUMN intake.company_raw_intake.source_system IS 'The file''s own source system column, else apollo, hubspot, sales_navigator, linkedin, clay, hunter or plain; NULL for SQL inserts that give none';
 COMMENT ON COLUMN intake.company_raw_intake.source_record_id IS 'Identifier of the row in the system it came from';
@@ -1333,6 +1334,7 @@ COMMENT ON COLUMN intake.company_raw_intake.source_row IS 'Line (XLSX: sheet row
 COMMENT ON COLUMN intake.company_raw_intake.raw IS 'The row exactly as the file had it: {header: value}';
 COMMENT ON COLUMN intake.company_raw_intake.created_at IS 'When the row arrived';
 COMMENT ON COLUMN intake.company_raw_intake.updated_at IS 'Last edit of what the row says; verdicts do not count';
+COMMENT ON COLUMN intake.company_raw_intake.phone_extension IS 'Extension read from company_phone: digits, kept apart from phone; NULL when there is none';
 
 CREATE TABLE intake.outcomes_raw_intake (
     id bigint NOT NULL,
@@ -1560,7 +1562,8 @@ CREATE VIEW intake.companies_to_process AS
     source_row,
     raw,
     created_at,
-    updated_at
+    updated_at,
+    phone_extension
    FROM intake.company_raw_intake
   WHERE ((NOT ('processing_failed'::text = ANY (validation_reasons))) AND ((id >= intake.first_row()) AND (id <= intake.last_row())));
 COMMENT ON VIEW intake.companies_to_process IS 'Rows of company_raw_intake that no stage failed on';
@@ -1593,7 +1596,7 @@ COMMENT ON COLUMN intake.companies_to_process.domain IS 'Registrable domain of w
 COMMENT ON COLUMN intake.companies_to_process.company_name_key IS 'Normalised name, half of the company identity';
 COMMENT ON COLUMN intake.companies_to_process.employee_count IS 'Head count read from num_employees (lower bound of a band); NULL when unreadable';
 COMMENT ON COLUMN intake.companies_to_process.founded IS 'Year read from founded_year; NULL when unreadable, before 1000 or after next year';
-COMMENT ON COLUMN intake.companies_to_process.phone IS 'Read from company_phone: digits with leading + where given; NULL when not 7 to 15 digits';
+COMMENT ON COLUMN intake.companies_to_process.phone IS 'Read from company_phone: E.164 with + where the number or the row says the country, else national digits of the default region; NULL when unreadable';
 COMMENT ON COLUMN intake.companies_to_process.linkedin_url IS 'https://www.linkedin.com/(company|school|showcase)/name, read from company_linkedin_url; NULL when it is none';
 COMMENT ON COLUMN intake.companies_to_process.source_system IS 'The file''s own source system column, else apollo, hubspot, sales_navigator, linkedin, clay, hunter or plain; NULL for SQL inserts that give none';
 COMMENT ON COLUMN intake.companies_to_process.source_record_id IS 'Identifier of the row in the system it came from';
@@ -1602,6 +1605,7 @@ COMMENT ON COLUMN intake.companies_to_process.source_row IS 'Line (XLSX: sheet r
 COMMENT ON COLUMN intake.companies_to_process.raw IS 'The row exactly as the file had it: {header: value}';
 COMMENT ON COLUMN intake.companies_to_process.created_at IS 'When the row arrived';
 COMMENT ON COLUMN intake.companies_to_process.updated_at IS 'Last edit of what the row says; verdicts do not count';
+COMMENT ON COLUMN intake.companies_to_process.phone_extension IS 'Extension read from company_phone: digits, kept apart from phone; NULL when there is none';
 
 CREATE VIEW intake.company_facts AS
  SELECT id AS intake_id,
@@ -1641,7 +1645,7 @@ COMMENT ON COLUMN intake.company_facts.website_url IS 'As the same intake row wr
 COMMENT ON COLUMN intake.company_facts.industry IS 'Free text of the export';
 COMMENT ON COLUMN intake.company_facts.employee_count IS 'Head count read from num_employees (lower bound of a band); NULL when unreadable';
 COMMENT ON COLUMN intake.company_facts.founded_year IS 'As the file had it; parsed into founded';
-COMMENT ON COLUMN intake.company_facts.phone IS 'Read from company_phone: digits with leading + where given; NULL when not 7 to 15 digits';
+COMMENT ON COLUMN intake.company_facts.phone IS 'Read from company_phone: E.164 with + where the number or the row says the country, else national digits of the default region; NULL when unreadable';
 COMMENT ON COLUMN intake.company_facts.address IS 'One line: as given, else joined from street, town, state, postal code and country';
 COMMENT ON COLUMN intake.company_facts.city IS 'Town of the head office, as the export names it; NULL unknown';
 COMMENT ON COLUMN intake.company_facts.state IS 'State or region, written out or abbreviated as the export does; NULL unknown';

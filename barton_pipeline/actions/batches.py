@@ -67,7 +67,7 @@ def load(
             "already_loaded": report.already_loaded,
         }
         work.done = 0 if report.already_loaded else report.loaded
-        judged = judge and report.kind == "companies" and not report.already_loaded
+        judged = judge and (report.kind == "companies" or report.companies > 0) and not report.already_loaded
         return Loaded(report, judge_loaded(work.connection, report.batch) if judged else None)
 
 

@@ -139,6 +139,15 @@ def print_batch(batch: str, report: BatchReport) -> None:
     print_table(STAGES, report.stages, title=f"Batch {batch}")
     if report.reasons:
         print_table(REASONS, report.reasons, aside=True)
+    waiting = report.waiting_people
+    if waiting.rows:
+        say(
+            f"{waiting.rows:,} people wait for {waiting.companies:,} companies that are not loaded or not certain, such as "
+            f"{', '.join(waiting.sample)}. Load the companies (a list with name and website, or the same file with --kind "
+            "companies): the people are matched then by themselves.",
+            aside=True,
+            style="yellow",
+        )
 
 
 @click.command()

@@ -127,6 +127,8 @@ def _print_load_report(report: dict[str, Any], dry_run: bool) -> None:
         f"Batch {report['batch']}: {report['loaded']:,} {report['kind']} {loaded}, {report['rejected']:,} "
         f"rejected, {report['blank']:,} blank, of {report['rows_read']:,} rows ({report['source']} export)."
     )
+    if report["companies"]:
+        say(f"With them: {report['companies']:,} companies {loaded}.")
     mapping = report["mapping"]
     print_table(
         MAPPING, [{"field": name, "column": ", ".join(columns)} for name, columns in mapping["columns"].items()]

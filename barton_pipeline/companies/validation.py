@@ -11,7 +11,9 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
+from barton_pipeline.companies import phones
 from barton_pipeline.config import Count, Text, load
+from barton_pipeline.intake.values import empty_words
 from barton_pipeline.queue import set_aside
 from barton_pipeline.stages.runner import run_sql
 
@@ -40,7 +42,7 @@ REASONS = {
         "warning", "the number of employees cannot be read", "give a number or a band like 51-200"
     ),
     "founded_invalid": Reason("warning", "the founding year is no plausible year", "give four digits"),
-    "phone_invalid": Reason("warning", "the phone number does not have 7 to 15 digits", "give it as +CC number"),
+    "phone_invalid": Reason("warning", "the phone number cannot be read", "give it as +CC number"),
     "linkedin_invalid": Reason("warning", "the LinkedIn address is no company page", "use linkedin.com/company/…"),
     set_aside.REASON: Reason("error", "a stage fails on this row and on no other", "see barton errors"),
 }
@@ -55,10 +57,10 @@ class Rules:
 
     version: Text
     placeholder_names: list[str]
-    empty_values: list[str]
     social_domains: list[str]
     social_hosts: list[str]
     reserved_domains: list[str]
+    default_region: Text
     founded_year_earliest: int
     employees_most: Count
 
@@ -72,6 +74,7 @@ def rules() -> Rules:
 def run(connection: Connection, import_batch_id: str) -> dict[str, Any]:
     """Judge every row of the batch; only rows whose verdict differs are written."""
     in_force = rules()
+    phones.read_batch(connection, import_batch_id, in_force.default_region)
     return run_sql(
         connection,
         "validated_companies",
@@ -79,7 +82,7 @@ def run(connection: Connection, import_batch_id: str) -> dict[str, Any]:
         version=f"rules {in_force.version}",
         blanks=BLANKS,
         placeholders=in_force.placeholder_names,
-        empty_values=in_force.empty_values,
+        empty_values=["", *sorted(empty_words())],
         social_domains=in_force.social_domains,
         social_hosts=in_force.social_hosts,
         reserved_domains=in_force.reserved_domains,

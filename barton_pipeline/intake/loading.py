@@ -5,6 +5,7 @@ files (readers.py), the meaning of columns (mapping.py), judging values (the sta
 """
 
 import hashlib
+import json
 import re
 import tempfile
 from collections import Counter
@@ -23,8 +24,16 @@ from psycopg2.extras import Json
 
 from barton_pipeline.batch_keys import check_batch_key, new_batch_key
 from barton_pipeline.errors import DatabaseError, InputError
-from barton_pipeline.intake.mapping import Mapping, check_kind, count_known_columns, guess_kind, map_columns
+from barton_pipeline.intake.mapping import (
+    Mapping,
+    check_kind,
+    count_known_columns,
+    guess_kind,
+    map_columns,
+    map_companies_of_people,
+)
 from barton_pipeline.intake.readers import ReadOptions, RejectedRow, Table, open_file, open_table
+from barton_pipeline.intake.values import reader
 
 TABLES = {
     "companies": "intake.company_raw_intake",
@@ -46,7 +55,8 @@ class LoadReport:
 
     ``mapping`` is ``Mapping.to_dict()``; ``rejected_by_reason`` counts the rejected records by reason code, and
     ``rejected_sample`` holds the first of them (all are in intake.rejected_rows); ``already_loaded`` means that the same content
-    was there and nothing was done: then the counts are those of that time, without samples.
+    was there and nothing was done: then the counts are those of that time, without samples. ``companies`` are the distinct
+    companies that a file of people described and that were loaded beside them.
     """
 
     batch: str
@@ -63,6 +73,7 @@ class LoadReport:
     rejected_by_reason: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     rejected_sample: tuple[RejectedRow, ...] = ()
+    companies: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON-ready values."""
@@ -112,7 +123,9 @@ def read_file(
     """Load a CSV, TSV or XLSX export into its intake table, in the caller's transaction.
 
     When not given, kind (companies, people, signals, outcomes) is guessed from the header and batch made from the file
-    name. ``options`` say how to read the file. ``columns`` says for single fields which column feeds them, whatever columns.yaml
+    name. A file that is guessed to be of people and describes their companies too brings both
+    (``mapping.map_companies_of_people``).
+    ``options`` say how to read the file. ``columns`` says for single fields which column feeds them, whatever columns.yaml
     says (``mapping.map_columns``). The same content under the same batch and kind again changes nothing.
     progress gets (bytes done, bytes total).
     Raises InputError (file, kind, batch, columns) or DatabaseError; then the caller must roll back.
@@ -127,8 +140,10 @@ def read_file(
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             with open_table(file, path.name, options, count_known_columns) as table:
                 mapping = map_columns(table.header, kind or guess_kind(table.header), columns)
+                # whoever says that these are people means people
+                described = map_companies_of_people(mapping) if kind is None and mapping.kind == "people" else None
                 with connection.cursor() as cursor:
-                    return _load(cursor, table, mapping, sha256, batch, progress or _no_progress)
+                    return _load(cursor, table, mapping, described, sha256, batch, progress or _no_progress)
     except OSError as error:
         raise InputError(f"Reading {path} failed: {error.strerror or error}. Nothing was loaded.") from error
     except psycopg2.Error as error:
@@ -136,7 +151,13 @@ def read_file(
 
 
 def _load(
-    cursor: Cursor, table: Table, mapping: Mapping, sha256: str, batch: str | None, progress: Progress
+    cursor: Cursor,
+    table: Table,
+    mapping: Mapping,
+    described: Mapping | None,
+    sha256: str,
+    batch: str | None,
+    progress: Progress,
 ) -> LoadReport:
     # two loaders of the same content wait for each other; the second one then sees what the first one did
     cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [sha256])
@@ -148,8 +169,12 @@ def _load(
     count = _Count()
 
     progress(0, table.bytes_total)
-    with tempfile.SpooledTemporaryFile(max_size=1_000_000) as rejected:
-        stream = _CopyStream(_intake_lines(table, mapping, constants, count, rejected), table, progress)
+    with (
+        tempfile.SpooledTemporaryFile(max_size=1_000_000) as rejected,
+        tempfile.SpooledTemporaryFile(max_size=1_000_000) as spool,
+    ):
+        companies = _Companies(described, _constants(described, batch, table.name), spool) if described else None
+        stream = _CopyStream(_intake_lines(table, mapping, constants, count, rejected, companies), table, progress)
         _copy(cursor, TABLES[mapping.kind], [*mapping.columns, *constants, "source_row", "raw"], stream)
         report = LoadReport(
             batch,
@@ -163,25 +188,106 @@ def _load(
             rejected=count.rejected.total(),
             blank=table.blank,
             rejected_by_reason=dict(sorted(count.rejected.items())),
-            notes=tuple(table.notes),
+            notes=(*table.notes, *_notes_on_people(mapping, companies)),
             rejected_sample=tuple(count.rejected_sample),
+            companies=companies.loaded if companies else 0,
         )
-        cursor.execute(
-            """INSERT INTO intake.loaded_files (import_batch_id, kind, file_name, sha256, source, rows_read,
-                   rows_loaded, rows_rejected, rows_blank, column_mapping)
-               VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id""",
-            [batch, report.kind, _text(report.file), sha256, report.source, report.rows_read, report.loaded,
-             report.rejected, report.blank, Json(report.mapping)],
-        )  # fmt: skip
-        row = cursor.fetchone()
-        assert row is not None
+        file_id = _register(cursor, report)
+        if companies:
+            companies.copy(cursor)
+            _register(cursor, companies.report(report))
         if report.rejected:
             rejected.seek(0)
-            lines = (b"%d\t%s" % (row[0], line) for line in rejected)
+            lines = (b"%d\t%s" % (file_id, line) for line in rejected)
             columns = ["file_id", "line_number", "reason", "details", "raw"]
             _copy(cursor, "intake.rejected_rows", columns, _CopyStream(lines))
     progress(table.bytes_total, table.bytes_total)
     return report
+
+
+def _register(cursor: Cursor, report: LoadReport) -> int:
+    """Write what was loaded to the register of files; its ID there."""
+    cursor.execute(
+        """INSERT INTO intake.loaded_files (import_batch_id, kind, file_name, sha256, source, rows_read,
+               rows_loaded, rows_rejected, rows_blank, column_mapping)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+           ON CONFLICT (import_batch_id, kind, sha256) DO UPDATE SET loaded_at = excluded.loaded_at RETURNING id""",
+        [report.batch, report.kind, _text(report.file), report.sha256, report.source, report.rows_read, report.loaded,
+         report.rejected, report.blank, Json(report.mapping)],
+    )  # fmt: skip
+    row = cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+class _Companies:
+    """The distinct companies that the rows of a people file describe, kept aside until the people are loaded.
+
+    A row without the company's name or website describes none. Their ``raw`` holds the company's columns only: what a file
+    says of a person stands in one place, where it can be forgotten.
+    """
+
+    def __init__(self, mapping: Mapping, constants: dict[str, str], spool: Any) -> None:
+        self._mapping = mapping
+        self._constants = constants
+        self._spool = spool
+        self._seen: set[int] = set()
+        self._readers = [(indexes, reader("companies", name)) for name, indexes in mapping.columns.items()]
+        self._needed = [list(mapping.columns).index(name) for name in ("company", "website")]
+        used = sorted({index for indexes in mapping.columns.values() for index in indexes})
+        self._raw = {mapping.header[index]: index for index in used}
+        self.loaded = 0
+
+    def add(self, number: int, values: list[str]) -> None:
+        """Keep the company of one row, unless a row before described the same."""
+        cells = [next((text for i in indexes if (text := read(values[i]))), "") for indexes, read in self._readers]
+        key = hash(tuple(cells))
+        if key in self._seen or not all(cells[index] for index in self._needed):
+            return
+        self._seen.add(key)
+        texts = [_escape(cell) if cell else "\\N" for cell in cells]
+        raw = json.dumps({name: values[index] for name, index in self._raw.items()}, ensure_ascii=False)
+        row = [*texts, *map(_escape, self._constants.values()), str(number), _escape(raw)]
+        self._spool.write(("\t".join(row) + "\n").encode("utf-8", "replace"))
+        self.loaded += 1
+
+    def copy(self, cursor: Cursor) -> None:
+        """Load them."""
+        self._spool.seek(0)
+        columns = [*self._mapping.columns, *self._constants, "source_row", "raw"]
+        _copy(cursor, TABLES["companies"], columns, _CopyStream(iter(self._spool)))
+
+    def report(self, people: LoadReport) -> LoadReport:
+        """What the register says of them."""
+        return LoadReport(
+            people.batch,
+            "companies",
+            people.source,
+            people.file,
+            people.sha256,
+            self._mapping.to_dict(),
+            self.loaded,
+            self.loaded,
+        )
+
+    def columns(self) -> str:
+        """The names of the columns that describe them."""
+        return ", ".join(self._raw)
+
+
+def _notes_on_people(mapping: Mapping, companies: _Companies | None) -> list[str]:
+    """What a file of people means for companies."""
+    if mapping.kind != "people":
+        return []
+    if companies:
+        return [
+            f"the file describes companies too: {companies.loaded:,} of them, from the columns {companies.columns()}; "
+            "for the people only: --kind people"
+        ]
+    return [
+        "no company is made from this file: people whose company is not loaded wait for it (barton status BATCH shows them); "
+        "to load the companies too: --kind companies"
+    ]
 
 
 def _loaded_before(cursor: Cursor, kind: str, sha256: str, batch: str | None) -> LoadReport | None:
@@ -226,7 +332,12 @@ def _constants(mapping: Mapping, batch: str, file: str) -> dict[str, str]:
 
 
 def _intake_lines(
-    table: Table, mapping: Mapping, constants: dict[str, str], count: _Count, rejected: Any
+    table: Table,
+    mapping: Mapping,
+    constants: dict[str, str],
+    count: _Count,
+    rejected: Any,
+    companies: _Companies | None,
 ) -> Iterator[bytes]:
     """COPY lines of the rows, which are counted; rejected records are written to ``rejected``."""
     # a template filled with JSON strings is thrice as fast as encoding a dict per row
@@ -234,6 +345,7 @@ def _intake_lines(
     now = datetime.now(UTC)
     firsts = [indexes[0] for indexes in mapping.columns.values()]
     others = [(cell, indexes[1:]) for cell, indexes in enumerate(mapping.columns.values()) if indexes[1:]]
+    reads = [reader(mapping.kind, field) for field in mapping.columns]
     occurred_at = list(mapping.columns).index("occurred_at") if "occurred_at" in mapping.columns else None
     same_for_all = "\t".join(map(_escape, constants.values()))
     for record in table.rows():
@@ -245,9 +357,9 @@ def _intake_lines(
             rejected.write(f"{record.line_number}\t{details}\n".encode("utf-8", "replace"))
             continue
         number, values, _ = record
-        cells = [values[first].strip() for first in firsts]
+        cells = [read(values[first]) for read, first in zip(reads, firsts, strict=True)]
         for cell, indexes in others:
-            cells[cell] = cells[cell] or next((text for i in indexes if (text := values[i].strip())), "")
+            cells[cell] = cells[cell] or next((text for i in indexes if (text := reads[cell](values[i]))), "")
         if occurred_at is not None:
             cells[occurred_at] = _moment(cells[occurred_at], now)
         joined = "".join(cells)
@@ -257,6 +369,8 @@ def _intake_lines(
         row = "\t".join([cell or "\\N" for cell in cells])
         yield f"{row}\t{same_for_all}\t{number}\t{raw}\n".encode("utf-8", "replace")
         count.loaded += 1
+        if companies:
+            companies.add(number, values)
 
 
 def _moment(text: str, now: datetime) -> str:

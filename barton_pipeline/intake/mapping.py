@@ -5,7 +5,7 @@ Belongs here: matching of names, recognising the source and the kind of file. No
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as ReadOnlyDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,6 +32,12 @@ _NEEDED: dict[str, dict[str, tuple[str, ...]]] = {
 }
 # A file with one of these columns is about people.
 _PERSON_FIELDS = ("first_name", "last_name", "full_name", "title")
+
+# What a row of a people file says of the person and the company at once.
+_FIELDS_OF_BOTH = ("company", "website", "company_linkedin_url", "source_system")
+_PLACE = ("city", "state", "country")
+# Names that mean the company in a company list, and the person in a list of people.
+_OF_THE_PERSON = ("location", "name", "id")
 
 Names = Annotated[tuple[Text, ...], Check("a list of column names", bool)]
 
@@ -189,6 +195,31 @@ def map_columns(header: Sequence[str], kind: str, given: ReadOnlyDict[str, str] 
     mapping = Mapping(kind, source, tuple(header), {name: claimed[name] for name in fields if name in claimed})
     _require(mapping)
     return mapping
+
+
+def map_companies_of_people(people: Mapping) -> Mapping | None:
+    """The columns of a people file that describe its companies; None when they do not describe any.
+
+    They do when they name the company and its website and say one thing more of it, or when a column's name says that the person is
+    the company's "contact". The company's are the columns that no person's field has; an address without a town of its own, and
+    a contact's company, share the person's.
+    """
+    if not {"company", "website"} <= people.columns.keys():
+        return None
+    shared = {name: people.columns[name] for name in _FIELDS_OF_BOTH if name in people.columns}
+    persons = {index for name, indexes in people.columns.items() if name not in shared for index in indexes}
+    keys = list(_keys(people.header))
+    header = ["" if i in persons or keys[i] in _OF_THE_PERSON else name for i, name in enumerate(people.header)]
+    found = map_columns(header, "companies", {name: header[indexes[0]] for name, indexes in shared.items()})
+    columns_of = found.columns | shared
+    has_contact = any(keys[index].startswith("contact") for index in persons)
+    if not has_contact and not columns_of.keys() - {"company", "website", "source_system", "source_record_id"}:
+        return None
+    if has_contact or columns_of.keys() & {"company_street", "company_postal_code", "company_address"}:
+        columns_of = {f"company_{name}": people.columns[name] for name in _PLACE if name in people.columns} | columns_of
+    if has_contact and keys[people.columns.get("phone", (-1,))[0]] in ("phone", "phonenumber", "telephone", "tel"):
+        columns_of = {"company_phone": people.columns["phone"]} | columns_of
+    return replace(found, source=people.source, header=people.header, columns=columns_of)
 
 
 def _chosen(header: Sequence[str], kind: str, given: ReadOnlyDict[str, str]) -> dict[str, int | None]:

@@ -108,7 +108,13 @@ def connect(url: str | None = None) -> Connection:
 
 
 def _connect(url: str) -> Connection:
-    options: dict[str, Any] = {"application_name": "barton", "connect_timeout": "10", "keepalives_idle": "30"}
+    # UTF-8 whatever PGCLIENTENCODING or the database says: the statements are
+    options: dict[str, Any] = {
+        "application_name": "barton",
+        "client_encoding": "UTF8",
+        "connect_timeout": "10",
+        "keepalives_idle": "30",
+    }
     return psycopg2.connect(**{**options, **dsn_parameters(url)})
 
 

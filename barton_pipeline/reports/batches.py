@@ -151,6 +151,30 @@ def count_reasons(connection: Connection, import_batch_id: str) -> list[Reason]:
     return [Reason(**row) for row in rows]
 
 
+@dataclass(frozen=True)
+class WaitingPeople:
+    """People rows of a batch whose company is not loaded, or cannot be told from another; ``sample`` names up to five companies."""
+
+    rows: int
+    companies: int
+    sample: tuple[str, ...]
+
+
+def count_waiting_people(connection: Connection, import_batch_id: str) -> WaitingPeople:
+    """The people of a batch that wait for their company."""
+    row = sql.rows(
+        connection,
+        """
+        SELECT count(*) AS rows, count(DISTINCT coalesce(domain, company_name_key)) AS companies,
+               (array_agg(DISTINCT coalesce(company, domain)) FILTER (WHERE coalesce(company, domain) IS NOT NULL))[:5] AS sample
+        FROM intake.people_raw_intake
+        WHERE import_batch_id = %(batch)s AND outcome IN ('company_unknown', 'company_ambiguous')
+        """,
+        batch=import_batch_id,
+    )[0]
+    return WaitingPeople(row["rows"], row["companies"], tuple(row["sample"] or ()))
+
+
 def check_known_batch(connection: Connection, import_batch_id: str) -> None:
     """Raise InputError unless some intake table holds rows of the batch."""
     # Counted, not EXISTS: for the first row of a batch the planner prefers to read the table, at whose end a new batch lies.

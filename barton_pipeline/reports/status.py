@@ -4,7 +4,16 @@ from dataclasses import dataclass
 
 from psycopg2.extensions import connection as Connection
 
-from barton_pipeline.reports.batches import Batch, BatchStage, Reason, count_reasons, list_batches, list_stages
+from barton_pipeline.reports.batches import (
+    Batch,
+    BatchStage,
+    Reason,
+    WaitingPeople,
+    count_reasons,
+    count_waiting_people,
+    list_batches,
+    list_stages,
+)
 from barton_pipeline.reports.errors import list_errors
 from barton_pipeline.reports.queue import PendingEvents, QueueHealth, list_pending, measure_queue
 
@@ -24,10 +33,11 @@ class Overview:
 
 @dataclass(frozen=True)
 class BatchReport:
-    """One batch: what each stage made of it, and why its rows were rejected or corrected."""
+    """One batch: what each stage made of it, why its rows were rejected or corrected, and who waits for a company."""
 
     stages: tuple[BatchStage, ...]
     reasons: tuple[Reason, ...]
+    waiting_people: WaitingPeople
 
 
 def overview(connection: Connection) -> Overview:
@@ -43,5 +53,7 @@ def overview(connection: Connection) -> Overview:
 def report_batch(connection: Connection, import_batch_id: str) -> BatchReport:
     """How one batch stands; empty of numbers and reasons when there is no such batch."""
     return BatchReport(
-        tuple(list_stages(connection, import_batch_id)), tuple(count_reasons(connection, import_batch_id))
+        tuple(list_stages(connection, import_batch_id)),
+        tuple(count_reasons(connection, import_batch_id)),
+        count_waiting_people(connection, import_batch_id),
     )

@@ -33,17 +33,8 @@ SELECT
                 )::bigint
     END AS employees,
     CASE WHEN founded_year ~ '^[0-9]{4}(\.0+)?$' THEN left(founded_year, 4)::integer END AS founded,
-    CASE WHEN phone LIKE '%%+%%' AND phone ~ '^[^0-9]*\+' THEN '+' ELSE '' END AS phone_prefix,
-    regexp_replace(
-        CASE
-            WHEN phone ~ 'x|\(0\)'
-                THEN regexp_replace(phone, '[ ,;]*(extension|ext\.?|x)[ .:]*[0-9]+ *$|\(0\)', '', 'g')
-            ELSE phone
-        END,
-        '[^0-9]+',
-        '',
-        'g'
-    ) AS digits,
+    phone_number,
+    phone_extension,
     split_part(linkedin, 'linkedin.com/', 1) AS linkedin_start,
     split_part(linkedin, 'linkedin.com/', 2) AS linkedin_path
 FROM (
@@ -55,6 +46,8 @@ FROM (
         CASE WHEN num_employees <> ALL(%(empty_values)s) THEN num_employees END AS num_employees,
         CASE WHEN founded_year <> ALL(%(empty_values)s) THEN founded_year END AS founded_year,
         CASE WHEN phone <> ALL(%(empty_values)s) THEN phone END AS phone,
+        phone_number,
+        phone_extension,
         CASE
             WHEN linkedin <> ALL(%(empty_values)s) THEN replace(linkedin, 'linkedin.com/sales/', 'linkedin.com/')
         END AS linkedin
@@ -66,8 +59,14 @@ FROM (
             lower(btrim(num_employees, %(blanks)s)) AS num_employees,
             lower(btrim(founded_year, %(blanks)s)) AS founded_year,
             lower(btrim(company_phone, %(blanks)s)) AS phone,
-            lower(btrim(company_linkedin_url, %(blanks)s)) AS linkedin
+            lower(btrim(company_linkedin_url, %(blanks)s)) AS linkedin,
+            p.number AS phone_number,
+            p.extension AS phone_extension
         FROM intake.companies_to_process
+        -- what the library made of each spelling (companies/phones.py)
+        LEFT JOIN pg_temp.phones p
+            ON p.phone = company_phone
+            AND p.country = coalesce(company_country, '')
         WHERE import_batch_id = %(batch)s
         OFFSET 0
     ) AS trimmed
@@ -116,7 +115,8 @@ judged AS (
         CASE
             WHEN founded BETWEEN %(founded_earliest)s AND extract(YEAR FROM now())::integer + 1 THEN founded
         END AS founded,
-        CASE WHEN length(digits) BETWEEN 7 AND 15 THEN phone_prefix || digits END AS phone,
+        phone_number AS phone,
+        phone_extension,
         CASE
             WHEN page <> '' AND page !~ '\s' AND linkedin_start ~ '^(https?://)?([a-z0-9-]+\.)?$'
                 THEN
@@ -157,6 +157,7 @@ verdicts AS (
         employee_count,
         founded,
         phone,
+        phone_extension,
         linkedin_url,
         array_remove(ARRAY[
             name_reason,
@@ -197,6 +198,7 @@ SET
     employee_count = v.employee_count,
     founded = v.founded,
     phone = v.phone,
+    phone_extension = v.phone_extension,
     linkedin_url = v.linkedin_url
 FROM explained v
 WHERE r.id = v.id
@@ -210,6 +212,7 @@ WHERE r.id = v.id
         r.employee_count,
         r.founded,
         r.phone,
+        r.phone_extension,
         r.linkedin_url
     )
     IS DISTINCT FROM (
@@ -222,6 +225,7 @@ WHERE r.id = v.id
         v.employee_count,
         v.founded,
         v.phone,
+        v.phone_extension,
         v.linkedin_url
     );
 

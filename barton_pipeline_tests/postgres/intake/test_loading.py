@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from barton_pipeline.errors import DatabaseError, InputError
-from barton_pipeline.intake import loading
+from barton_pipeline.intake import loading, values
 from barton_pipeline.intake.loading import LoadReport, load_file
 from barton_pipeline_tests.conftest import PROJECT
 
@@ -239,7 +239,7 @@ def test_any_text_round_trips(connection: Any, tmp_path: Path, rows: list[tuple[
     assert load(connection, path).rejected == 0
     stored = query(connection, "SELECT company, website, raw FROM intake.company_raw_intake ORDER BY id")
     assert stored == [
-        (company.strip(), website.strip() or None, dict(zip(header, (company, website, notes), strict=True)))
+        (values.clean(company), values.read(website) or None, dict(zip(header, (company, website, notes), strict=True)))
         for company, website, notes in rows
     ]
 

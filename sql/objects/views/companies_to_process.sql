@@ -1,4 +1,4 @@
--- Stages read the rows of this view. Rows that made their stage fail are set aside (docs/explanation/event-protocol.md, Poison).
+-- Stages read the rows of this view, every column of the table. Rows that made their stage fail are set aside (docs/explanation/event-protocol.md, Poison).
 CREATE OR REPLACE VIEW intake.companies_to_process AS
 SELECT *
 FROM intake.company_raw_intake
