@@ -819,7 +819,8 @@ CREATE FUNCTION marketing.name_core(name text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
     SELECT btrim(regexp_replace(regexp_replace(intake.words(name),
-        '^((dr|prof|professor|mr|mrs|ms|miss|mx|sir|dame|rev|reverend|hon|herr|frau|ing|dipl|mag|dott|dra|sra|sr(?= .* )|eng) )+', ''),
+        '^((dr|prof|professor|mr|mrs|ms|miss|mx|sir|dame|rev|reverend|hon|herr|frau|ing|dipl|mag|dott|dra|sra|eng) )+',
+        ''),
         '( |^)(phd|md|mba|emba|cpa|cfa|cfp|cma|pharmd|esq|jd|llm|dds|dmd|rn|pe|pmp|phr|sphr|shrm cp|shrm scp|cebs|ms|msc|bsc'
         '|bs|he him|she her|they them)(?= |$)', '', 'g'))
 $_$;

@@ -1,4 +1,5 @@
--- Domains that are nobody's own: whoever's website or address is there is one of many. Filled by data/shared_domains.sql.
+-- Domains that are nobody's own: whoever's website or address is there is one of many.
+-- Filled by data/shared_domains.sql.
 CREATE TABLE IF NOT EXISTS intake.shared_domains (
     name text COLLATE "C" PRIMARY KEY,
     category text NOT NULL,

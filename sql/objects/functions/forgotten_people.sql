@@ -21,7 +21,8 @@ REVOKE EXECUTE ON FUNCTION marketing.plain_address(text) FROM public;
 CREATE OR REPLACE FUNCTION marketing.name_core(name text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT btrim(regexp_replace(regexp_replace(intake.words(name),
-        '^((dr|prof|professor|mr|mrs|ms|miss|mx|sir|dame|rev|reverend|hon|herr|frau|ing|dipl|mag|dott|dra|sra|sr(?= .* )|eng) )+', ''),
+        '^((dr|prof|professor|mr|mrs|ms|miss|mx|sir|dame|rev|reverend|hon|herr|frau|ing|dipl|mag|dott|dra|sra|eng) )+',
+        ''),
         '( |^)(phd|md|mba|emba|cpa|cfa|cfp|cma|pharmd|esq|jd|llm|dds|dmd|rn|pe|pmp|phr|sphr|shrm cp|shrm scp|cebs|ms|msc|bsc'
         '|bs|he him|she her|they them)(?= |$)', '', 'g'))
 $$;
