@@ -18,8 +18,10 @@ SET check_function_bodies = off;
 \ir migrations/0012_cheaper_rows_and_plans.sql
 \ir migrations/0013_next_best.sql
 \ir migrations/0014_phone_extension.sql
+\ir migrations/0015_shared_domains.sql
 \ir data/pipeline_stages.sql
 \ir data/public_suffix.sql
+\ir data/shared_domains.sql
 \ir objects/functions/barton_ids.sql
 \ir objects/functions/column_comments.sql
 \ir objects/functions/company_domains.sql

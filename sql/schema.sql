@@ -40,6 +40,30 @@ END
 $$;
 COMMENT ON FUNCTION intake.company_name_key(name text) IS 'Company name without case, accents, punctuation, leading The and legal form';
 
+CREATE FUNCTION intake.domains_of_hosts(hosts text[]) RETURNS TABLE(host text, domain text, shared text, owners text[])
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET enable_nestloop TO 'off'
+    AS $$
+    WITH bare AS MATERIALIZED (
+        SELECT given,
+               CASE WHEN given LIKE 'www.%.%'
+                         AND given NOT IN (SELECT s.suffix FROM intake.public_suffix s WHERE s.kind = 'exception')
+                    THEN substr(given, 5) ELSE given END AS name
+        FROM (SELECT DISTINCT g FROM unnest(hosts) AS g) AS distinct_hosts (given)
+    ), registrable AS MATERIALIZED (
+        SELECT r.host, r.domain
+        FROM intake.registrable_domains(ARRAY(SELECT DISTINCT b.name FROM bare b)) AS r
+    )
+    SELECT b.given, coalesce(r.domain, whole.name), coalesce(whole.category, below.category),
+           CASE WHEN whole.name IS NOT NULL THEN whole.owners ELSE below.owners END
+    FROM bare b
+    LEFT JOIN registrable r ON r.host = b.name
+    LEFT JOIN intake.shared_domains whole ON whole.name = b.name
+    LEFT JOIN intake.shared_domains below ON below.name = r.domain AND NOT below.host_only
+    WHERE r.domain IS NOT NULL OR whole.name IS NOT NULL
+$$;
+COMMENT ON FUNCTION intake.domains_of_hosts(hosts text[]) IS 'Registrable domain of each host, and what kind of site it is when the domain is nobody''s own; no row for garbage';
+
 CREATE FUNCTION intake.first_row() RETURNS bigint
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
@@ -81,6 +105,14 @@ CREATE FUNCTION intake.last_row() RETURNS bigint
     SELECT coalesce(nullif(current_setting('barton.last_row', true), '')::bigint, 9223372036854775807)
 $$;
 COMMENT ON FUNCTION intake.last_row() IS 'Rows after this id are out of sight in this transaction';
+
+CREATE FUNCTION intake.owns_domain(name_key text, domain text, owners text[]) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT coalesce(replace(name_key, ' ', '') = split_part(domain, '.', 1)
+                    OR replace(name_key, ' ', '') = ANY (owners), false)
+$$;
+COMMENT ON FUNCTION intake.owns_domain(name_key text, domain text, owners text[]) IS 'Whether a company of this name key is a shared site''s own: Etsy on etsy.com';
 
 CREATE FUNCTION intake.punycode_decode(label text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
@@ -523,17 +555,19 @@ BEGIN
     SELECT p.person_unique_id, p.email, p.linkedin_url, p.full_name, c.domain
     FROM marketing.people_master p JOIN marketing.company_master c USING (company_unique_id)
     WHERE p.person_unique_id = wanted OR lower(p.email) = lower(btrim(wanted))
+       OR marketing.plain_address(p.email) = marketing.plain_address(wanted)
        OR marketing.person_hashes(NULL, p.linkedin_url, NULL, NULL) = marketing.person_hashes(NULL, wanted, NULL, NULL);
     INSERT INTO forgotten_people
     SELECT NULL, r.email, r.linkedin_url, coalesce(r.full_name, concat_ws(' ', r.first_name, r.last_name)), r.domain
     FROM intake.people_raw_intake r
     WHERE lower(btrim(r.email)) = lower(btrim(wanted))
+       OR marketing.plain_address(r.email) = marketing.plain_address(wanted)
        OR marketing.person_hashes(NULL, r.linkedin_url, NULL, NULL) = marketing.person_hashes(NULL, wanted, NULL, NULL);
     hashes := ARRAY(SELECT DISTINCT h
                     FROM forgotten_people f,
-                         unnest(marketing.person_hashes(f.email, f.linkedin_url, f.full_name, f.domain)) AS h
+                         unnest(marketing.kept_hashes(f.email, f.linkedin_url, f.full_name, f.domain)) AS h
                     UNION
-                    SELECT unnest(marketing.person_hashes(
+                    SELECT unnest(marketing.kept_hashes(
                         CASE WHEN wanted LIKE '%@%' THEN wanted END, wanted, NULL, NULL)));
     IF cardinality(hashes) = 0 THEN
         RAISE EXCEPTION 'Nobody is known as %', wanted
@@ -560,7 +594,13 @@ BEGIN
     DELETE FROM intake.people_raw_intake r
     WHERE marketing.person_hashes(
               r.email, r.linkedin_url, coalesce(r.full_name, concat_ws(' ', r.first_name, r.last_name)), r.domain
-          ) && hashes;
+          ) && hashes
+       -- a row that names the company instead of its domain
+       OR EXISTS (SELECT FROM marketing.company_master c
+                  WHERE c.company_name_key = r.company_name_key AND c.domain = ANY (domains)
+                    AND marketing.person_hashes(
+                            NULL, NULL, coalesce(r.full_name, concat_ws(' ', r.first_name, r.last_name)), c.domain
+                        ) && hashes);
     GET DIAGNOSTICS n = ROW_COUNT;
     place := 'intake rows';
     RETURN NEXT;
@@ -587,7 +627,7 @@ BEGIN
     FROM marketing.vendor_calls v
     WHERE v.request_id = q.id AND v.operation = 'verify_email' AND v.input_key = ANY (addresses);
     UPDATE marketing.vendor_calls
-    SET input_key = 'forgotten:' || (marketing.person_hashes(input_key, NULL, NULL, NULL))[1], input = '{}',
+    SET input_key = 'forgotten:' || encode(sha256(convert_to('email:' || lower(btrim(input_key)), 'UTF8')), 'hex'), input = '{}',
         response = CASE WHEN response IS NOT NULL THEN jsonb_build_object('result', response -> 'result') END
     WHERE operation = 'verify_email' AND input_key = ANY (addresses);
     GET DIAGNOSTICS n = ROW_COUNT;
@@ -661,6 +701,24 @@ CREATE FUNCTION marketing.is_suppressed(email text, linkedin_url text, full_name
                    WHERE s.identity_hash = ANY (marketing.person_hashes(email, linkedin_url, full_name, domain)))
 $$;
 COMMENT ON FUNCTION marketing.is_suppressed(email text, linkedin_url text, full_name text, domain text) IS 'Whether the person asked to be forgotten';
+
+CREATE FUNCTION marketing.kept_hashes(email text, linkedin_url text, full_name text, domain text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT array_agg(encode(sha256(convert_to(identity, 'UTF8')), 'hex'))
+    FROM (SELECT marketing.plain_name(full_name) AS name) AS plain,
+         LATERAL (SELECT regexp_replace(name, '^(\S)\S* ', '\1 ') AS short) AS initials,
+         LATERAL (VALUES
+             ('email:' || lower(btrim(email))),
+             ('email:' || marketing.plain_address(email)),
+             ('linkedin:' || lower((regexp_match(linkedin_url, 'linkedin\.com/in/([^/?#\s]+)', 'i'))[1])),
+             ('name:' || nullif(intake.words(full_name), '') || '@' || lower(domain)),
+             ('name:' || name || '@' || lower(domain)),
+             (CASE WHEN short LIKE '_ %' AND short <> name THEN 'initial:' || short || '@' || lower(domain) END)
+         ) AS given (identity)
+    WHERE identity IS NOT NULL
+$$;
+COMMENT ON FUNCTION marketing.kept_hashes(email text, linkedin_url text, full_name text, domain text) IS 'SHA-256 of what is kept of a forgotten person: address, profile, name and company domain; NULL without any';
 
 CREATE FUNCTION marketing.known_or_new_id(entity_ text, parent_ text, identity_ text) RETURNS text
     LANGUAGE sql
@@ -740,21 +798,33 @@ CREATE FUNCTION marketing.match_companies(domains text[], names text[]) RETURNS 
     ), by_name AS (
         SELECT c.company_name_key, count(*) AS companies, min(c.company_unique_id) AS company_unique_id
         FROM marketing.company_master c
-        WHERE c.company_name_key IN (SELECT k.name_key FROM keyed k WHERE k.domain IS NULL) GROUP BY c.company_name_key
+        WHERE c.company_name_key IN (SELECT k.name_key FROM keyed k) GROUP BY c.company_name_key
     )
     SELECT k.domain, k.name, k.name_key,
            CASE WHEN exact.company_unique_id IS NOT NULL THEN exact.company_unique_id
-                WHEN d.companies = 1 THEN d.company_unique_id WHEN n.companies = 1 THEN n.company_unique_id END,
+                WHEN n.companies = 1 THEN n.company_unique_id
+                WHEN d.companies = 1 AND n.companies IS NULL THEN d.company_unique_id END,
            CASE WHEN exact.company_unique_id IS NOT NULL THEN 'by_domain_and_name'
-                WHEN d.companies = 1 THEN 'by_domain' WHEN d.companies > 1 THEN 'domain_shared_by_companies'
                 WHEN n.companies = 1 THEN 'by_name' WHEN n.companies > 1 THEN 'name_shared_by_companies'
+                WHEN d.companies = 1 THEN 'by_domain' WHEN d.companies > 1 THEN 'domain_shared_by_companies'
                 ELSE 'no_such_company' END
     FROM keyed k
     LEFT JOIN marketing.company_master exact ON exact.domain = k.domain AND exact.company_name_key = k.name_key
     LEFT JOIN by_domain d ON d.domain = k.domain
-    LEFT JOIN by_name n ON n.company_name_key = k.name_key AND k.domain IS NULL
+    LEFT JOIN by_name n ON n.company_name_key = k.name_key AND (k.domain IS NULL OR d.companies > 0)
 $$;
 COMMENT ON FUNCTION marketing.match_companies(domains text[], names text[]) IS 'The company each pair of registrable domain (or NULL) and written name means, and by which rule; parallel arrays';
+
+CREATE FUNCTION marketing.name_core(name text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $_$
+    SELECT btrim(regexp_replace(regexp_replace(intake.words(name),
+        '^((dr|prof|professor|mr|mrs|ms|miss|mx|sir|dame|rev|reverend|hon|herr|frau|ing|dipl|mag|dott|dra|sra|eng) )+',
+        ''),
+        '( |^)(phd|md|mba|emba|cpa|cfa|cfp|cma|pharmd|esq|jd|llm|dds|dmd|rn|pe|pmp|phr|sphr|shrm cp|shrm scp|cebs|ms|msc|bsc'
+        '|bs|he him|she her|they them)(?= |$)', '', 'g'))
+$_$;
+COMMENT ON FUNCTION marketing.name_core(name text) IS 'The words of a name without titles before it and degrees after it';
 
 CREATE FUNCTION marketing.note_companies_to_score() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -793,14 +863,56 @@ COMMENT ON FUNCTION marketing.notify_pipeline_event(event_type text, payload jso
 
 CREATE FUNCTION marketing.person_hashes(email text, linkedin_url text, full_name text, domain text) RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$
-    SELECT array_agg(encode(sha256(convert_to(identity, 'UTF8')), 'hex')) FROM (VALUES
-        ('email:' || lower(btrim(email))),
-        ('linkedin:' || lower((regexp_match(linkedin_url, 'linkedin\.com/in/([^/?#\s]+)', 'i'))[1])),
-        ('name:' || nullif(intake.words(full_name), '') || '@' || lower(domain))) AS given (identity)
-    WHERE identity IS NOT NULL
-$$;
-COMMENT ON FUNCTION marketing.person_hashes(email text, linkedin_url text, full_name text, domain text) IS 'SHA-256 of the address, of the profile, and of name and company domain, as far as they are given; NULL without any';
+    AS $_$
+    SELECT array_agg(encode(sha256(convert_to(identity, 'UTF8')), 'hex')) FROM (
+        SELECT DISTINCT ON (identity) place, identity
+        FROM (SELECT marketing.plain_name(full_name) AS name) AS plain,
+             LATERAL (SELECT regexp_replace(name, '^(.*) (\S+)$', '\2 \1') AS turned,
+                             regexp_replace(name, '^(\S)\S* ', '\1 ') AS short) AS orders,
+             LATERAL (VALUES
+                 (1, 'email:' || lower(btrim(email))),
+                 (2, 'email:' || marketing.plain_address(email)),
+                 (3, 'linkedin:' || lower((regexp_match(linkedin_url, 'linkedin\.com/in/([^/?#\s]+)', 'i'))[1])),
+                 (4, 'name:' || nullif(intake.words(full_name), '') || '@' || lower(domain)),
+                 (5, 'name:' || name || '@' || lower(domain)),
+                 (6, 'name:' || turned || '@' || lower(domain)),
+                 (7, CASE WHEN short LIKE '_ %' AND short <> name THEN 'name:' || short || '@' || lower(domain) END),
+                 (8, CASE WHEN short LIKE '_ %' AND short = name THEN 'initial:' || short || '@' || lower(domain) END)
+             ) AS given (place, identity)
+        WHERE identity IS NOT NULL ORDER BY identity, place) AS identities
+$_$;
+COMMENT ON FUNCTION marketing.person_hashes(email text, linkedin_url text, full_name text, domain text) IS 'SHA-256 of every spelling by which a person is asked for: address, profile, name and company domain; NULL without any';
+
+CREATE FUNCTION marketing.plain_address(email text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $_$
+    SELECT CASE WHEN domain IN ('gmail.com', 'googlemail.com') THEN replace(local, '.', '') || '@gmail.com'
+                WHEN domain IN ('proton.me', 'protonmail.com', 'pm.me') THEN translate(local, '._-', '') || '@proton.me'
+                ELSE local || '@' || domain END
+    FROM (SELECT CASE WHEN split_part(split_part(address, '@', 1), '+', 1) = '' THEN split_part(address, '@', 1)
+                      ELSE split_part(split_part(address, '@', 1), '+', 1) END AS local,
+                 rtrim(split_part(address, '@', 2), '.') AS domain
+          FROM (SELECT split_part(regexp_replace(
+                           btrim(lower(coalesce(substring(email FROM '<\s*([^<>]+@[^<>]+)>'), email)),
+                                 E' \t\r\n\u00a0\u200b\ufeff\'"`<>()[];,'),
+                           '^mailto:\s*', ''), '?', 1) AS address) AS unwrapped
+          WHERE address ~ '^[^@]+@[^@]+$') AS parts
+$_$;
+COMMENT ON FUNCTION marketing.plain_address(email text) IS 'An address as suppression compares it: unwrapped, lower case, no +tag; NULL when it is none';
+
+CREATE FUNCTION marketing.plain_name(full_name text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $_$
+    SELECT nullif(regexp_replace(regexp_replace(regexp_replace(
+               marketing.name_core(CASE
+                   WHEN full_name LIKE '%,%' AND marketing.name_core(substr(full_name, strpos(full_name, ',') + 1)) <> ''
+                       AND intake.words(substr(full_name, strpos(full_name, ',') + 1)) !~ '^(jr|sr|ii|iii|iv)$'
+                       THEN split_part(full_name, ',', 2) || ' ' || split_part(full_name, ',', 1) || ' '
+                            || substr(full_name, strpos(full_name, ',') + 1 + length(split_part(full_name, ',', 2)))
+                   ELSE full_name END),
+               '(?<=. )([a-z] )+(?=.)', '', 'g'), '\s+', ' ', 'g'), '^ | $', '', 'g'), '')
+$_$;
+COMMENT ON FUNCTION marketing.plain_name(full_name text) IS 'A name as suppression compares it: given name first, no titles, degrees and middle initials; NULL without a name';
 
 CREATE FUNCTION marketing.purge_errors(before timestamp with time zone, at_most integer) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1887,6 +1999,18 @@ COMMENT ON COLUMN intake.separate_names.name_words IS 'The name as intake.words 
 COMMENT ON COLUMN intake.separate_names.notes IS 'Why, in the words of whoever undid the match';
 COMMENT ON COLUMN intake.separate_names.created_by IS 'Who undid the match';
 COMMENT ON COLUMN intake.separate_names.created_at IS 'When the match was undone; rows judged later follow it';
+
+CREATE TABLE intake.shared_domains (
+    name text NOT NULL COLLATE pg_catalog."C",
+    category text NOT NULL,
+    host_only boolean DEFAULT false NOT NULL,
+    owners text[] DEFAULT '{}'::text[] NOT NULL
+);
+COMMENT ON TABLE intake.shared_domains IS 'Domains and hosts that are nobody''s own: free mail, providers, site builders, directories and the like';
+COMMENT ON COLUMN intake.shared_domains.name IS 'Domain or host in lower case, without www.';
+COMMENT ON COLUMN intake.shared_domains.category IS 'What the site is; part of the reason code website_is_CATEGORY';
+COMMENT ON COLUMN intake.shared_domains.host_only IS 'Only this host is shared; other hosts of the domain are not';
+COMMENT ON COLUMN intake.shared_domains.owners IS 'Names of the site''s own company besides the first label of its domain, as name keys without spaces';
 
 ALTER TABLE intake.signals_raw_intake ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME intake.signals_raw_intake_id_seq
@@ -3529,6 +3653,9 @@ ALTER TABLE ONLY intake.rejected_rows
 ALTER TABLE ONLY intake.separate_names
     ADD CONSTRAINT separate_names_pkey PRIMARY KEY (domain, name_words);
 
+ALTER TABLE ONLY intake.shared_domains
+    ADD CONSTRAINT shared_domains_pkey PRIMARY KEY (name);
+
 ALTER TABLE ONLY intake.signals_raw_intake
     ADD CONSTRAINT signals_raw_intake_pkey PRIMARY KEY (id);
 
@@ -3999,6 +4126,8 @@ REVOKE ALL ON FUNCTION marketing.interpolate(x double precision, xs double preci
 GRANT ALL ON FUNCTION marketing.interpolate(x double precision, xs double precision[], ys double precision[]) TO barton_app;
 REVOKE ALL ON FUNCTION marketing.is_suppressed(email text, linkedin_url text, full_name text, domain text) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.is_suppressed(email text, linkedin_url text, full_name text, domain text) TO barton_app;
+REVOKE ALL ON FUNCTION marketing.kept_hashes(email text, linkedin_url text, full_name text, domain text) FROM PUBLIC;
+GRANT ALL ON FUNCTION marketing.kept_hashes(email text, linkedin_url text, full_name text, domain text) TO barton_app;
 REVOKE ALL ON FUNCTION marketing.known_or_new_id(entity_ text, parent_ text, identity_ text) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.known_or_new_id(entity_ text, parent_ text, identity_ text) TO barton_app;
 REVOKE ALL ON FUNCTION marketing.linkedin_slug(url text) FROM PUBLIC;
@@ -4011,11 +4140,17 @@ REVOKE ALL ON FUNCTION marketing.mark_event_processed(event_id bigint) FROM PUBL
 GRANT ALL ON FUNCTION marketing.mark_event_processed(event_id bigint) TO barton_app;
 REVOKE ALL ON FUNCTION marketing.match_companies(domains text[], names text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.match_companies(domains text[], names text[]) TO barton_app;
+REVOKE ALL ON FUNCTION marketing.name_core(name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION marketing.name_core(name text) TO barton_app;
 REVOKE ALL ON FUNCTION marketing.note_companies_to_score() FROM PUBLIC;
 REVOKE ALL ON FUNCTION marketing.notify_pipeline_event(event_type text, payload jsonb, import_batch_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.notify_pipeline_event(event_type text, payload jsonb, import_batch_id text) TO barton_app;
 REVOKE ALL ON FUNCTION marketing.person_hashes(email text, linkedin_url text, full_name text, domain text) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.person_hashes(email text, linkedin_url text, full_name text, domain text) TO barton_app;
+REVOKE ALL ON FUNCTION marketing.plain_address(email text) FROM PUBLIC;
+GRANT ALL ON FUNCTION marketing.plain_address(email text) TO barton_app;
+REVOKE ALL ON FUNCTION marketing.plain_name(full_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION marketing.plain_name(full_name text) TO barton_app;
 REVOKE ALL ON FUNCTION marketing.purge_errors(before timestamp with time zone, at_most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.purge_errors(before timestamp with time zone, at_most integer) TO barton_app;
 REVOKE ALL ON FUNCTION marketing.purge_events(before timestamp with time zone, at_most integer) FROM PUBLIC;
@@ -4062,6 +4197,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE intake.public_suffix TO barton_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE intake.rejected_rows TO barton_app;
 GRANT USAGE ON SEQUENCE intake.rejected_rows_id_seq TO barton_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE intake.separate_names TO barton_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE intake.shared_domains TO barton_app;
 GRANT USAGE ON SEQUENCE intake.signals_raw_intake_id_seq TO barton_app;
 GRANT SELECT ON TABLE intake.signals_to_process TO barton_app;
 GRANT SELECT,INSERT ON TABLE marketing.actions TO barton_app;

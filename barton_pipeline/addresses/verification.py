@@ -15,6 +15,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
 from barton_pipeline.addresses.checks import AddressCheck, MxLookup, check_many, rules_version
+from barton_pipeline.companies.shared_domains import free_mail_domains
 from barton_pipeline.config import Count, Positive, load
 from barton_pipeline.outbound.ledger import Input
 from barton_pipeline.postgres.connection import transaction
@@ -60,6 +61,9 @@ _HOLDERS = """
       AND p.person_unique_id > %(after)s AND p.person_unique_id <= %(last)s
     ORDER BY p.person_unique_id
 """
+
+# Guesses that are the address of somebody who asked to be forgotten.
+_FORGOTTEN = "SELECT a FROM unnest(%s::text[]) AS a WHERE marketing.is_suppressed(a, NULL, NULL, NULL)"
 
 _PAGE_END = """
     SELECT max(person_unique_id) FROM (
@@ -227,7 +231,11 @@ def next_guesses(connection: Connection, page: dict[str, Any], mx: MxLookup) -> 
 
     with connection.cursor() as cursor:
         cursor.execute(_HOLDERS, page)
-        without = [row for row in cursor.fetchall() if row[4] is None or row[6] == "invalid" or row[7]]
+        without = [
+            row
+            for row in cursor.fetchall()
+            if (row[4] is None or row[6] == "invalid" or row[7]) and row[5] not in free_mail_domains()
+        ]
         domains = sorted({row[5] for row in without})
         cursor.execute(_EVIDENCE, {"domains": domains})
         evidence: dict[str, list[Any]] = {}
@@ -266,6 +274,10 @@ def next_guesses(connection: Connection, page: dict[str, Any], mx: MxLookup) -> 
             if guess.probability >= limits.least_probability:
                 details = {"guessed_for": person, "pattern": guess.pattern, "probability": round(guess.probability, 4)}
                 candidates.append(Input(guess.email, details))
+    with connection.cursor() as cursor:
+        cursor.execute(_FORGOTTEN, ([guess.key for guess in candidates],))
+        forgotten = {address for (address,) in cursor.fetchall()}
+    candidates = [guess for guess in candidates if guess.key not in forgotten]
     free = check_many([guess.key for guess in candidates], mx, workers=rules().dns_workers)
     return [guess for guess in candidates if free[guess.key].status != "invalid" and not free[guess.key].is_role]
 

@@ -35,9 +35,24 @@ REASONS = {
     "website_invalid": Reason(
         "error", "the website is not a public http(s) address", "correct it to something like https://company.com"
     ),
-    "website_is_social": Reason(
-        "warning", "the website is a page on a social or link-hosting site", "add the company's own site"
-    ),
+    **{
+        f"website_is_{category}": Reason("warning", f"the website is {text}", "add the company's own site")
+        for category, text in {
+            "social": "a page on a social site",
+            "free_mail": "a provider of free mail",
+            "isp": "an internet provider's",
+            "link_page": "a page of links or a wrapped link",
+            "directory": "an entry in a directory or a map",
+            "review_site": "a page on a site for reviews",
+            "ordering_page": "a page on an ordering or reservation site",
+            "site_builder": "a page on a site builder or a shared host",
+            "code_host": "a page on a code host",
+            "marketplace": "a page on a marketplace",
+            "job_board": "a page on a job board",
+            "event_site": "a page on a site for events",
+            "calendar": "a booking calendar",
+        }.items()
+    },
     "employees_invalid": Reason(
         "warning", "the number of employees cannot be read", "give a number or a band like 51-200"
     ),
@@ -57,8 +72,6 @@ class Rules:
 
     version: Text
     placeholder_names: list[str]
-    social_domains: list[str]
-    social_hosts: list[str]
     reserved_domains: list[str]
     default_region: Text
     founded_year_earliest: int
@@ -83,8 +96,6 @@ def run(connection: Connection, import_batch_id: str) -> dict[str, Any]:
         blanks=BLANKS,
         placeholders=in_force.placeholder_names,
         empty_values=["", *sorted(empty_words())],
-        social_domains=in_force.social_domains,
-        social_hosts=in_force.social_hosts,
         reserved_domains=in_force.reserved_domains,
         founded_earliest=in_force.founded_year_earliest,
         employees_most=in_force.employees_most,

@@ -16,7 +16,8 @@ from typing import Any
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
-from barton_pipeline.addresses.checks import free_mail_domains
+from barton_pipeline.addresses.checks import no_address_pattern
+from barton_pipeline.companies.shared_domains import MAILBOXES
 from barton_pipeline.config import load
 from barton_pipeline.contacts import titles
 from barton_pipeline.outbound.ledger import Input
@@ -32,7 +33,8 @@ CHUNK = 5_000
 _TO_ASK = """
     SELECT {key} AS key, array_agg(c.company_unique_id ORDER BY c.company_unique_id)
     FROM marketing.company_master c JOIN marketing.company_batches b USING (company_unique_id)
-    WHERE b.import_batch_id = %(batch)s AND {key} > %(after)s AND EXISTS (
+    WHERE b.import_batch_id = %(batch)s AND {key} > %(after)s
+      AND NOT EXISTS (SELECT FROM intake.shared_domains d WHERE d.name = {key} AND d.category = ANY (%(mailboxes)s)) AND EXISTS (
         SELECT FROM marketing.company_slots s WHERE s.company_unique_id = c.company_unique_id
           AND (NOT s.is_filled OR s.searched_at < now() - make_interval(days => %(fresh_days)s)))
     GROUP BY 1 ORDER BY 1 LIMIT %(limit)s
@@ -97,7 +99,8 @@ def run(
         connection,
         "enriched_contacts_people",
         batch=import_batch_id,
-        free_mail=sorted(free_mail_domains()),
+        mailboxes=list(MAILBOXES),
+        no_address=no_address_pattern(),
         credentials=f"(?: (?:{'|'.join(rules().credentials)}))+$",
         confidence=json.dumps(_confidence_of_sources()),
     )
@@ -158,7 +161,7 @@ def to_ask_parameters(
 ) -> dict[str, Any]:
     """What ``to_ask`` needs: only keys behind ``after``, at most ``limit`` of them (None: all)."""
     days = settings.rules().operations[operation].fresh_days
-    return {"batch": import_batch_id, "fresh_days": days, "after": after, "limit": limit}
+    return {"batch": import_batch_id, "fresh_days": days, "after": after, "limit": limit, "mailboxes": list(MAILBOXES)}
 
 
 def _confidence_of_sources() -> dict[str, float]:

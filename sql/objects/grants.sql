@@ -47,6 +47,7 @@ BEGIN
             intake.public_suffix,
             intake.rejected_rows,
             intake.separate_names,
+            intake.shared_domains,
             intake.signals_raw_intake,
             marketing.alert_beats,
             marketing.alert_messages,

@@ -49,9 +49,12 @@ DROP TABLE IF EXISTS pg_temp.signals_keyed;
 CREATE TEMP TABLE signals_keyed ON COMMIT DROP AS
 SELECT
     r.*,
-    d.domain
+    CASE
+        WHEN d.shared IS NULL OR intake.owns_domain(intake.company_name_key(r.company), d.domain, d.owners)
+            THEN d.domain
+    END AS domain
 FROM pg_temp.signals_read r
-LEFT JOIN intake.registrable_domains(
+LEFT JOIN intake.domains_of_hosts(
     ARRAY(SELECT DISTINCT host FROM pg_temp.signals_read WHERE host IS NOT NULL)
 ) d USING (host);
 ANALYZE pg_temp.signals_keyed;

@@ -39,7 +39,7 @@ SELECT
     first_name,
     last_name,
     nullif(btrim(title), '') AS title,
-    nullif(lower(btrim(email)), '') AS email,
+    CASE WHEN btrim(email) !~* %(no_address)s THEN nullif(lower(btrim(email)), '') END AS email,
     email_status,
     linkedin_url,
     coalesce(phone, mobile_phone) AS phone,
@@ -50,7 +50,10 @@ SELECT
     import_batch_id,
     nullif(btrim(company), '') AS company,
     intake.website_host(website) AS host,
-    nullif(lower(split_part(btrim(email), '@', 2)), '') AS email_host
+    CASE
+        WHEN btrim(email) !~* %(no_address)s THEN nullif(lower(split_part(btrim(email), '@', 2)), '')
+    END AS email_host,
+    intake.company_name_key(company) AS own_key
 FROM chosen;
 ANALYZE pg_temp.people_read;
 
@@ -59,7 +62,7 @@ DROP TABLE IF EXISTS pg_temp.people_keyed;
 CREATE TEMP TABLE people_keyed ON COMMIT DROP AS
 WITH domains AS (
     SELECT *
-    FROM intake.registrable_domains(
+    FROM intake.domains_of_hosts(
             ARRAY(
                 SELECT host FROM pg_temp.people_read WHERE host IS NOT NULL
                 UNION
@@ -70,7 +73,16 @@ WITH domains AS (
 
 SELECT
     r.*,
-    coalesce(own.domain, CASE WHEN mail.domain <> ALL(%(free_mail)s) THEN mail.domain END) AS domain,
+    coalesce(
+        CASE WHEN own.shared IS NULL OR intake.owns_domain(r.own_key, own.domain, own.owners) THEN own.domain END,
+        -- the staff of a site has addresses on it, its guests have not, unless it gives mailboxes to anybody
+        CASE
+            WHEN mail.shared IS NULL
+                OR mail.shared <> ALL(%(mailboxes)s)
+                OR intake.owns_domain(r.own_key, mail.domain, mail.owners)
+                THEN mail.domain
+        END
+    ) AS domain,
     btrim(regexp_replace(intake.words(r.full_name), %(credentials)s, '')) AS person_key
 FROM pg_temp.people_read r
 LEFT JOIN domains own ON own.host = r.host
@@ -99,7 +111,10 @@ judged AS (
             CASE WHEN k.company IS NULL AND k.domain IS NULL THEN 'company_missing' END,
             CASE
                 WHEN (SELECT EXISTS(SELECT FROM marketing.suppressed_people))
-                    AND marketing.is_suppressed(k.email, k.linkedin_url, k.full_name, k.domain)
+                    AND (
+                        marketing.is_suppressed(k.email, k.linkedin_url, k.full_name, k.domain)
+                        OR marketing.is_suppressed(k.email, k.linkedin_url, k.full_name, at.domain)
+                    )
                     THEN 'suppressed'
             END
         ], NULL) AS faults
@@ -107,6 +122,7 @@ judged AS (
     JOIN companies c
         ON coalesce(c.domain, '') = coalesce(k.domain, '')
         AND coalesce(c.name, '') = coalesce(k.company, '')
+    LEFT JOIN marketing.company_master at ON at.company_unique_id = c.company_unique_id
 )
 
 SELECT

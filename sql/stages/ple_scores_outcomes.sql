@@ -43,9 +43,12 @@ CREATE TEMP TABLE outcomes_judged ON COMMIT DROP AS
 WITH keyed AS MATERIALIZED (
     SELECT
         r.*,
-        d.domain
+        CASE
+            WHEN d.shared IS NULL OR intake.owns_domain(intake.company_name_key(r.company), d.domain, d.owners)
+                THEN d.domain
+        END AS domain
     FROM pg_temp.outcomes_read r
-    LEFT JOIN intake.registrable_domains(
+    LEFT JOIN intake.domains_of_hosts(
         ARRAY(SELECT DISTINCT host FROM pg_temp.outcomes_read WHERE host IS NOT NULL)
     ) d USING (host)
 ),

@@ -78,8 +78,10 @@ ANALYZE pg_temp.readings (id, host);
 WITH domains AS MATERIALIZED (
     SELECT
         host,
-        domain
-    FROM intake.registrable_domains(ARRAY(SELECT DISTINCT host FROM pg_temp.readings WHERE host IS NOT NULL))
+        domain,
+        shared,
+        owners
+    FROM intake.domains_of_hosts(ARRAY(SELECT DISTINCT host FROM pg_temp.readings WHERE host IS NOT NULL))
 ),
 
 parsed AS (
@@ -97,8 +99,7 @@ parsed AS (
                 )
         END AS own_key,
         -- the site's own company (Etsy on etsy.com) does have a website
-        (host = ANY(%(social_hosts)s) OR d.domain = ANY(%(social_domains)s))
-        AND (replace(name_key, ' ', '') IS DISTINCT FROM split_part(d.domain, '.', 1)) AS is_social,
+        CASE WHEN NOT intake.owns_domain(name_key, d.domain, d.owners) THEN d.shared END AS shared,
         split_part(linkedin_path, '/', 1) AS page_kind,
         split_part(split_part(split_part(linkedin_path, '/', 2), '?', 1), '#', 1) AS page
     FROM pg_temp.readings r
@@ -137,10 +138,10 @@ judged AS (
                 THEN 'name_placeholder'
         END AS name_reason,
         CASE
-            WHEN NOT has_website OR is_social THEN 'website_missing'
+            WHEN NOT has_website OR shared IS NOT NULL THEN 'website_missing'
             WHEN domain IS NULL OR domain = ANY(%(reserved_domains)s) THEN 'website_invalid'
         END AS website_reason,
-        is_social,
+        shared,
         has_employees,
         has_founded,
         has_phone,
@@ -162,7 +163,7 @@ verdicts AS (
         array_remove(ARRAY[
             name_reason,
             website_reason,
-            CASE WHEN is_social THEN 'website_is_social' END,
+            'website_is_' || shared,
             CASE WHEN has_employees AND employee_count IS NULL THEN 'employees_invalid' END,
             CASE WHEN has_founded AND founded IS NULL THEN 'founded_invalid' END,
             CASE WHEN has_phone AND phone IS NULL THEN 'phone_invalid' END,

@@ -201,7 +201,7 @@ def snapshot(db: Any) -> dict[str, Any]:
     rows = {
         table: db.query(f"SELECT t::text FROM {table} AS t ORDER BY 1")
         for (table,) in tables
-        if table not in ("marketing.actions", "intake.public_suffix")
+        if table not in ("marketing.actions", "intake.public_suffix", "intake.shared_domains")
     }
     triggers = db.query(
         "SELECT tgname, tgenabled::text, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1"

@@ -42,7 +42,8 @@ WEBSITES = ["http://www.Acme.com/x", "acme.co.uk", "//acme.com", "https://user:p
             "http://[::1]/", "localhost", "acme.nosuchtld", "com", "https://example.com/", "https://www.facebook.com/acme",
             "instagram.com/acme", "https://sites.google.com/view/acme", "https://google.com/maps?q=acme", "https://www.etsy.com/shop/acme",
             "https://-acme.com", "acme..com", "https://acme.com.", " https://acme.org\t"]  # fmt: skip
-SOCIAL = {"facebook.com", "instagram.com", "etsy.com"}
+SHARED = {"facebook.com": "social", "instagram.com": "social", "etsy.com": "marketplace"}
+GOOGLE = {"sites.": "site_builder", None: "directory"}
 
 
 class Judged(NamedTuple):
@@ -75,15 +76,16 @@ def registrable(website: str) -> str:
 
 
 def verdict(name: str | None, name_reason: str | None, website: str | None) -> tuple[list[str], str | None]:
-    """Error and social reasons, and the domain that counts."""
+    """Reasons of name and website, and the domain that counts."""
     reasons = [name_reason] if name_reason else []
     if website in EMPTY:
         return [*reasons, "website_missing"], None
     domain = registrable(website or "")
     own = (name or "").strip().startswith("Etsy") and domain == "etsy.com"
     google = re.match(r"https://(sites\.)?google\.com/", website or "")
-    if google or (domain in SOCIAL and not own):
-        return [*reasons, "website_missing", "website_is_social"], None
+    kind = GOOGLE[google[1]] if google else SHARED.get(domain)
+    if kind and not own:
+        return [*reasons, "website_missing", f"website_is_{kind}"], None
     if not domain or domain == "example.com":
         return [*reasons, "website_invalid"], None
     return reasons, domain
@@ -171,5 +173,5 @@ def test_another_batch_is_left_alone(db) -> None:
 def test_the_word_lists_can_match(db) -> None:
     placeholders = validation.rules().placeholder_names
     assert db.query("SELECT p FROM unnest(%s::text[]) AS p WHERE intake.company_name_key(p) <> p", placeholders) == []
-    domains = validation.rules().social_domains + validation.rules().reserved_domains
+    domains = validation.rules().reserved_domains
     assert all(ORACLE(domain).top_domain_under_public_suffix == domain for domain in domains)

@@ -20,7 +20,12 @@ from barton_pipeline_tests.postgres.operations.test_operations import reverse
 DUMP = PROJECT / "barton_pipeline_tests" / "data" / "database_0.1.0.sql.gz"
 # Tables that say what version the schema has, and those that are loaded from the files of sql/data.
 SCORES = "SELECT company_name, data_quality_score FROM marketing.company_master"
-OF_THE_SCHEMA = ("marketing.schema_migrations", "marketing.schema_objects", "intake.public_suffix")
+OF_THE_SCHEMA = (
+    "marketing.schema_migrations",
+    "marketing.schema_objects",
+    "intake.public_suffix",
+    "intake.shared_domains",
+)
 
 
 @pytest.fixture

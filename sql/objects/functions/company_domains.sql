@@ -129,3 +129,37 @@ LANGUAGE sql STABLE PARALLEL SAFE SET enable_nestloop = off AS $$
 $$;
 COMMENT ON FUNCTION intake.registrable_domains(text[]) IS
 'Registrable domain of each host; no row for IP addresses, unknown suffixes and malformed names';
+
+-- The one answer to "whose domain is it?" for companies, people, signals, outcomes and guesses. www.x is x, so that a
+-- site on a public suffix is judged alike with and without it; www.ck is itself an exception of the list.
+CREATE OR REPLACE FUNCTION intake.domains_of_hosts(hosts text[])
+RETURNS TABLE (host text, domain text, shared text, owners text[])
+LANGUAGE sql STABLE PARALLEL SAFE SET enable_nestloop = off AS $$
+    WITH bare AS MATERIALIZED (
+        SELECT given,
+               CASE WHEN given LIKE 'www.%.%'
+                         AND given NOT IN (SELECT s.suffix FROM intake.public_suffix s WHERE s.kind = 'exception')
+                    THEN substr(given, 5) ELSE given END AS name
+        FROM (SELECT DISTINCT g FROM unnest(hosts) AS g) AS distinct_hosts (given)
+    ), registrable AS MATERIALIZED (
+        SELECT r.host, r.domain
+        FROM intake.registrable_domains(ARRAY(SELECT DISTINCT b.name FROM bare b)) AS r
+    )
+    SELECT b.given, coalesce(r.domain, whole.name), coalesce(whole.category, below.category),
+           CASE WHEN whole.name IS NOT NULL THEN whole.owners ELSE below.owners END
+    FROM bare b
+    LEFT JOIN registrable r ON r.host = b.name
+    LEFT JOIN intake.shared_domains whole ON whole.name = b.name
+    LEFT JOIN intake.shared_domains below ON below.name = r.domain AND NOT below.host_only
+    WHERE r.domain IS NOT NULL OR whole.name IS NOT NULL
+$$;
+COMMENT ON FUNCTION intake.domains_of_hosts(text[]) IS
+'Registrable domain of each host, and what kind of site it is when the domain is nobody''s own; no row for garbage';
+
+CREATE OR REPLACE FUNCTION intake.owns_domain(name_key text, domain text, owners text[]) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT coalesce(replace(name_key, ' ', '') = split_part(domain, '.', 1)
+                    OR replace(name_key, ' ', '') = ANY (owners), false)
+$$;
+COMMENT ON FUNCTION intake.owns_domain(text, text, text[]) IS
+'Whether a company of this name key is a shared site''s own: Etsy on etsy.com';

@@ -1,5 +1,6 @@
--- The one rule by which people and signals find their company: domain and name, else the domain's only company, else,
--- without a domain, the name's only company.
+-- The one rule by which people, signals and outcomes find their company: domain and name; else a known name beats a known
+-- domain that says otherwise (advisers write from their own domain); else the domain's only company; else, without a
+-- domain, the name's only company.
 CREATE OR REPLACE FUNCTION marketing.match_companies(domains text[], names text[])
 RETURNS TABLE (domain text, name text, name_key text, company_unique_id text, rule text)
 LANGUAGE sql STABLE AS $$
@@ -19,19 +20,20 @@ LANGUAGE sql STABLE AS $$
     ), by_name AS (
         SELECT c.company_name_key, count(*) AS companies, min(c.company_unique_id) AS company_unique_id
         FROM marketing.company_master c
-        WHERE c.company_name_key IN (SELECT k.name_key FROM keyed k WHERE k.domain IS NULL) GROUP BY c.company_name_key
+        WHERE c.company_name_key IN (SELECT k.name_key FROM keyed k) GROUP BY c.company_name_key
     )
     SELECT k.domain, k.name, k.name_key,
            CASE WHEN exact.company_unique_id IS NOT NULL THEN exact.company_unique_id
-                WHEN d.companies = 1 THEN d.company_unique_id WHEN n.companies = 1 THEN n.company_unique_id END,
+                WHEN n.companies = 1 THEN n.company_unique_id
+                WHEN d.companies = 1 AND n.companies IS NULL THEN d.company_unique_id END,
            CASE WHEN exact.company_unique_id IS NOT NULL THEN 'by_domain_and_name'
-                WHEN d.companies = 1 THEN 'by_domain' WHEN d.companies > 1 THEN 'domain_shared_by_companies'
                 WHEN n.companies = 1 THEN 'by_name' WHEN n.companies > 1 THEN 'name_shared_by_companies'
+                WHEN d.companies = 1 THEN 'by_domain' WHEN d.companies > 1 THEN 'domain_shared_by_companies'
                 ELSE 'no_such_company' END
     FROM keyed k
     LEFT JOIN marketing.company_master exact ON exact.domain = k.domain AND exact.company_name_key = k.name_key
     LEFT JOIN by_domain d ON d.domain = k.domain
-    LEFT JOIN by_name n ON n.company_name_key = k.name_key AND k.domain IS NULL
+    LEFT JOIN by_name n ON n.company_name_key = k.name_key AND (k.domain IS NULL OR d.companies > 0)
 $$;
 COMMENT ON FUNCTION marketing.match_companies(text[], text[]) IS
 'The company each pair of registrable domain (or NULL) and written name means, and by which rule; parallel arrays';

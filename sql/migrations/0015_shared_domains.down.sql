@@ -1,0 +1,1 @@
+DROP TABLE IF EXISTS intake.shared_domains;
