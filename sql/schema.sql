@@ -627,7 +627,8 @@ BEGIN
     FROM marketing.vendor_calls v
     WHERE v.request_id = q.id AND v.operation = 'verify_email' AND v.input_key = ANY (addresses);
     UPDATE marketing.vendor_calls
-    SET input_key = 'forgotten:' || encode(sha256(convert_to('email:' || lower(btrim(input_key)), 'UTF8')), 'hex'), input = '{}',
+    SET input_key = 'forgotten:' || encode(sha256(convert_to('email:' || lower(btrim(input_key)), 'UTF8')), 'hex'),
+        input = '{}',
         response = CASE WHEN response IS NOT NULL THEN jsonb_build_object('result', response -> 'result') END
     WHERE operation = 'verify_email' AND input_key = ANY (addresses);
     GET DIAGNOSTICS n = ROW_COUNT;
@@ -821,8 +822,8 @@ CREATE FUNCTION marketing.name_core(name text) RETURNS text
     SELECT btrim(regexp_replace(regexp_replace(intake.words(name),
         '^((dr|prof|professor|mr|mrs|ms|miss|mx|sir|dame|rev|reverend|hon|herr|frau|ing|dipl|mag|dott|dra|sra|eng) )+',
         ''),
-        '( |^)(phd|md|mba|emba|cpa|cfa|cfp|cma|pharmd|esq|jd|llm|dds|dmd|rn|pe|pmp|phr|sphr|shrm cp|shrm scp|cebs|ms|msc|bsc'
-        '|bs|he him|she her|they them)(?= |$)', '', 'g'))
+        '( |^)(phd|md|mba|emba|cpa|cfa|cfp|cma|pharmd|esq|jd|llm|dds|dmd|rn|pe|pmp|phr|sphr|shrm cp|shrm scp|cebs'
+        '|ms|msc|bsc|bs|he him|she her|they them)(?= |$)', '', 'g'))
 $_$;
 COMMENT ON FUNCTION marketing.name_core(name text) IS 'The words of a name without titles before it and degrees after it';
 
@@ -905,7 +906,8 @@ CREATE FUNCTION marketing.plain_name(full_name text) RETURNS text
     AS $_$
     SELECT nullif(regexp_replace(regexp_replace(regexp_replace(
                marketing.name_core(CASE
-                   WHEN full_name LIKE '%,%' AND marketing.name_core(substr(full_name, strpos(full_name, ',') + 1)) <> ''
+                   WHEN full_name LIKE '%,%' AND marketing.name_core(substr(full_name, strpos(full_name, ',') + 1)) <>
+                        ''
                        AND intake.words(substr(full_name, strpos(full_name, ',') + 1)) !~ '^(jr|sr|ii|iii|iv)$'
                        THEN split_part(full_name, ',', 2) || ' ' || split_part(full_name, ',', 1) || ' '
                             || substr(full_name, strpos(full_name, ',') + 1 + length(split_part(full_name, ',', 2)))

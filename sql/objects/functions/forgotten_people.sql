@@ -23,18 +23,19 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT btrim(regexp_replace(regexp_replace(intake.words(name),
         '^((dr|prof|professor|mr|mrs|ms|miss|mx|sir|dame|rev|reverend|hon|herr|frau|ing|dipl|mag|dott|dra|sra|eng) )+',
         ''),
-        '( |^)(phd|md|mba|emba|cpa|cfa|cfp|cma|pharmd|esq|jd|llm|dds|dmd|rn|pe|pmp|phr|sphr|shrm cp|shrm scp|cebs|ms|msc|bsc'
-        '|bs|he him|she her|they them)(?= |$)', '', 'g'))
+        '( |^)(phd|md|mba|emba|cpa|cfa|cfp|cma|pharmd|esq|jd|llm|dds|dmd|rn|pe|pmp|phr|sphr|shrm cp|shrm scp|cebs'
+        '|ms|msc|bsc|bs|he him|she her|they them)(?= |$)', '', 'g'))
 $$;
 COMMENT ON FUNCTION marketing.name_core(text) IS 'The words of a name without titles before it and degrees after it';
 
--- A name as words in their order, given name first: "Quint, Dr. Mara J., CPA" is "mara quint". Jr. and Sr. stay, as they
--- tell two people apart; so does a single letter at either end, as it may be all that is known.
+-- A name as words in their order, given name first: "Quint, Dr. Mara J., CPA" is "mara quint". Jr. and Sr. stay, as
+-- they tell two people apart; so does a single letter at either end, as it may be all that is known.
 CREATE OR REPLACE FUNCTION marketing.plain_name(full_name text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT nullif(regexp_replace(regexp_replace(regexp_replace(
                marketing.name_core(CASE
-                   WHEN full_name LIKE '%,%' AND marketing.name_core(substr(full_name, strpos(full_name, ',') + 1)) <> ''
+                   WHEN full_name LIKE '%,%' AND marketing.name_core(substr(full_name, strpos(full_name, ',') + 1)) <>
+                        ''
                        AND intake.words(substr(full_name, strpos(full_name, ',') + 1)) !~ '^(jr|sr|ii|iii|iv)$'
                        THEN split_part(full_name, ',', 2) || ' ' || split_part(full_name, ',', 1) || ' '
                             || substr(full_name, strpos(full_name, ',') + 1 + length(split_part(full_name, ',', 2)))
@@ -47,9 +48,10 @@ COMMENT ON FUNCTION marketing.plain_name(text) IS
 REVOKE EXECUTE ON FUNCTION marketing.name_core(text) FROM public;
 REVOKE EXECUTE ON FUNCTION marketing.plain_name(text) FROM public;
 
--- By what a person is recognised again; hashed, so that what is kept of a forgotten person says nothing. Each as written,
--- which is all that hashes made before version 0.2 have, and as plain_address and plain_name leave it. The name is asked
--- in both orders. With only an initial, everybody with that initial is meant, and an initial may mean the person.
+-- By what a person is recognised again; hashed, so that what is kept of a forgotten person says nothing. Each as
+-- written, which is all that hashes made before version 0.2 have, and as plain_address and plain_name leave it. The
+-- name is asked in both orders. With only an initial, everybody with that initial is meant, and an initial may
+-- mean the person.
 CREATE OR REPLACE FUNCTION marketing.person_hashes(email text, linkedin_url text, full_name text, domain text)
 RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -230,7 +232,8 @@ BEGIN
     FROM marketing.vendor_calls v
     WHERE v.request_id = q.id AND v.operation = 'verify_email' AND v.input_key = ANY (addresses);
     UPDATE marketing.vendor_calls
-    SET input_key = 'forgotten:' || encode(sha256(convert_to('email:' || lower(btrim(input_key)), 'UTF8')), 'hex'), input = '{}',
+    SET input_key = 'forgotten:' || encode(sha256(convert_to('email:' || lower(btrim(input_key)), 'UTF8')), 'hex'),
+        input = '{}',
         response = CASE WHEN response IS NOT NULL THEN jsonb_build_object('result', response -> 'result') END
     WHERE operation = 'verify_email' AND input_key = ANY (addresses);
     GET DIAGNOSTICS n = ROW_COUNT;
