@@ -1130,7 +1130,7 @@ BEGIN
     RETURN taken;
 END
 $$;
-COMMENT ON FUNCTION marketing.take_statistics(at_least_rows bigint, share double precision) IS 'ANALYZE of the tables of which more than so many rows, and more than that share of all, are newer than their statistics';
+COMMENT ON FUNCTION marketing.take_statistics(at_least_rows bigint, share double precision) IS 'ANALYZE of the tables of which more rows than that, and more than that share of all, are newer than their statistics';
 
 CREATE FUNCTION marketing.told_columns() RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 
 from barton_pipeline import config
 from barton_pipeline.addresses import checks, patterns, verification
-from barton_pipeline.companies import validation
+from barton_pipeline.companies import shared_domains, validation
 from barton_pipeline.config import Check, Share, build, environment, load
 from barton_pipeline.contacts import enrichment, titles
 from barton_pipeline.errors import InputError
-from barton_pipeline.intake import mapping
+from barton_pipeline.intake import mapping, values
 from barton_pipeline.monitoring import alerts
 from barton_pipeline.operations import retention
 from barton_pipeline.outbound import settings as outbound_settings
@@ -157,6 +157,7 @@ class Shipped:
 
 
 SHIPPED = [
+    Shipped("companies/shared_domains.yaml", shared_domains.Rules),
     Shipped("companies/validation.yaml", validation.Rules),
     Shipped("contacts/enrichment.yaml", enrichment.Rules),
     Shipped("contacts/titles.yaml", titles.TitleRules, titles.read_rules),
@@ -164,6 +165,7 @@ SHIPPED = [
     Shipped("addresses/patterns.yaml", patterns.Rules),
     Shipped("addresses/verification.yaml", verification.Rules),
     Shipped("intake/columns.yaml", mapping.Columns),
+    Shipped("intake/values.yaml", values.Rules),
     Shipped("monitoring/alerts.yaml", alerts.AlertSettings),
     Shipped("operations/retention.yaml", retention.Limits),
     Shipped("outbound/outbound.yaml", outbound_settings.Rules),

@@ -137,7 +137,7 @@ def test_json_keeps_the_names_that_scripts_read(hostile) -> None:
         "mean_seconds_to_process",
     }  # fmt: skip
     batch = fields("status", LONG)
-    assert batch.keys() == {"stages", "reasons"}
+    assert batch.keys() == {"stages", "reasons", "waiting_people"}
     assert batch["stages"][0].keys() == {"stage", "rows_in", "rows_out", "rows_rejected", "completed_at", "seconds"}
     assert batch["reasons"][0].keys() == {"reason", "rows", "in_rejected_rows", "sample"}
     assert fields("targets")[0].keys() == {

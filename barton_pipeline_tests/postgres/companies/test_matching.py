@@ -156,7 +156,7 @@ TELL = """INSERT INTO intake.company_raw_intake (company, website, industry, com
 
 
 def test_the_same_facts_give_the_same_score_however_they_came(db) -> None:
-    db.execute(TELL, "One Row", "one.com", "mining", "Bonn", None, None, None, "B1")
+    db.execute(TELL, "One Row", "onerow.com", "mining", "Bonn", None, None, None, "B1")
     db.execute(TELL, "One Batch", "batch.com", "mining", None, None, None, None, "B1")
     db.execute(TELL, "One Batch", "batch.com", None, "Bonn", None, None, None, "B1")
     db.execute(TELL, "Two Batches", "two.com", "mining", None, None, None, None, "B1")
@@ -165,8 +165,8 @@ def test_the_same_facts_give_the_same_score_however_they_came(db) -> None:
     run_stages("B2")
     facts = "SELECT DISTINCT industry, city, address, data_quality_score FROM marketing.company_master"
     assert db.query(facts) == [("mining", "Bonn", "Bonn", 30)]
-    db.execute("UPDATE marketing.company_master SET phone = '+13045550100' WHERE domain = 'one.com'")
-    assert db.value("SELECT data_quality_score FROM marketing.company_master WHERE domain = 'one.com'") == 40
+    db.execute("UPDATE marketing.company_master SET phone = '+13045550100' WHERE domain = 'onerow.com'")
+    assert db.value("SELECT data_quality_score FROM marketing.company_master WHERE domain = 'onerow.com'") == 40
 
 
 FIRST, MIDDLE, LAST = "Acme Inc", "Acme LLC", "Acme Corp."

@@ -24,5 +24,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION marketing.take_statistics(bigint, double precision) IS
-'ANALYZE of the tables of which more than so many rows, and more than that share of all, are newer than their statistics';
+'ANALYZE of the tables of which more rows than that, and more than that share of all, are newer than their statistics';
 REVOKE EXECUTE ON FUNCTION marketing.take_statistics(bigint, double precision) FROM public;
