@@ -1,6 +1,6 @@
 -- The one rule by which people, signals and outcomes find their company: domain and name; else a known name beats a
--- known domain that says otherwise (advisers write from their own domain); else the domain's only company; else, without a
--- domain, the name's only company.
+-- known domain that says otherwise (advisers write from their own domain); else the domain's only company; else,
+-- without a domain, the name's only company.
 CREATE OR REPLACE FUNCTION marketing.match_companies(domains text[], names text[])
 RETURNS TABLE (domain text, name text, name_key text, company_unique_id text, rule text)
 LANGUAGE sql STABLE AS $$
