@@ -11,7 +11,6 @@ from functools import cache
 from typing import NamedTuple
 
 import phonenumbers
-import pycountry
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
@@ -131,6 +130,8 @@ def _key(country: str) -> str:
 
 @cache
 def _regions() -> dict[str, str]:
+    import pycountry  # reads its package's metadata, which importing the definitions need not wait for
+
     names: dict[str, str] = {}
     translations = [
         gettext.translation("iso3166-1", pycountry.LOCALES_DIR, languages=[language]) for language in LANGUAGES

@@ -6,16 +6,26 @@ Nothing here changes a result: the same caches fill by themselves at first use, 
 import dns.resolver  # noqa: F401
 
 from barton_pipeline.addresses import checks, verification
-from barton_pipeline.companies import validation
+from barton_pipeline.companies import phones, validation
 from barton_pipeline.contacts import enrichment, titles
+from barton_pipeline.intake import values
 from barton_pipeline.queue import events
 from barton_pipeline.scoring import config
 from barton_pipeline.vendors import registry, settings
 
+phones.read("020 7946 0958", "United Kingdom", "US")
 titles.classify("Chief Executive Officer")
 checks.check_address("somebody@example.com")
 checks.rules_version()
-for read in (events.settings, validation.rules, enrichment.rules, verification.rules, config.rules, settings.rules):
+for read in (
+    events.settings,
+    values.rules,
+    validation.rules,
+    enrichment.rules,
+    verification.rules,
+    config.rules,
+    settings.rules,
+):
     read()
 if registry.access("apify") is not None:
     import apify_client  # noqa: F401

@@ -176,16 +176,22 @@ ALWAYS = (FRESH, STALE, NONE)
 
 @dataclass(frozen=True)
 class Finding:
-    """Why a call's cost grows today, and with which statistics. It must go on failing until it is corrected."""
+    """Why a call's cost grows today, and with which statistics. It must go on failing until it is corrected.
+
+    One that is not ``certain`` depends on what the server did in between, such as marking dead index entries.
+    """
 
     reason: str
     statistics: tuple[str, ...] = ALWAYS
+    certain: bool = True
 
 
 TARGETS_LOOKED_MANY = "Without statistics 390 targets are supposed, for which 10,000 companies are read as a whole."
 FINDINGS = {
     "reconcile": Finding(
-        "Nothing is vacuumed here: the index of unjudged rows still has all that were judged since.", (NONE,)
+        "Nothing is vacuumed here: the index of unjudged rows still has all that were judged since.",
+        (NONE,),
+        certain=False,
     ),
     "targets": Finding(TARGETS_LOOKED_MANY, (NONE,)),
     "targets of a batch": Finding(TARGETS_LOOKED_MANY, (NONE,)),
@@ -229,7 +235,7 @@ def test_no_plan_reads_what_is_over(beside_history: Postgres, request: pytest.Fi
         with subtests.test(name):
             found = "\n\n".join(problems(hot, explained(beside_history, hot.call), leading))
             finding = FINDINGS.get(name)
-            if finding and statistics in finding.statistics:
+            if finding and statistics in finding.statistics and (found or finding.certain):
                 assert found, f"in order now, so it is no finding any more: {finding.reason}"
                 pytest.xfail(finding.reason)
             assert not found, found
