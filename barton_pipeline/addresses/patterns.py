@@ -245,26 +245,6 @@ def _make_locals(pattern: str, first: str, last: str) -> dict[str, float]:
     return made
 
 
-def split_name(full: str) -> tuple[str, str]:
-    """First and last name of a full one: particles belong to the last, titles, degrees and middle names to neither.
-
-    ``Dr. Ludwig A. van der Berg, PhD`` gives Ludwig and van der Berg; ``Doe, Jane`` gives Jane and Doe; one word is a first name.
-    """
-    pieces = [piece.split() for piece in full.split(",")]
-    degrees = rules().suffixes | {""}
-    pieces = [words for words in pieces if not all(_simplify(word) in degrees for word in words)]
-    pieces = [_drop_titles_and_degrees(words) for words in pieces]
-    if len(pieces) > 1:
-        return pieces[1][0], " ".join(pieces[0])
-    words = pieces[0] if pieces else []
-    if len(words) > 2 and len(_simplify(words[0])) == 1:
-        words = words[1:]
-    if len(words) < 2:
-        return " ".join(words), ""
-    start = next((at for at in range(1, len(words) - 1) if words[at].lower() in rules().particles), len(words) - 1)
-    return words[0], " ".join(words[start:])
-
-
 @lru_cache(maxsize=_NAMES_KEPT)
 def spell_name(name: str, given: bool = False) -> dict[str, float]:
     """How mail systems may write a name, with shares that make 1, likeliest first: ``Müller`` gives mueller 2/3, muller 1/3.

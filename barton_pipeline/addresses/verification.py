@@ -17,6 +17,7 @@ from psycopg2.extras import execute_values
 from barton_pipeline.addresses.checks import AddressCheck, MxLookup, check_many, rules_version
 from barton_pipeline.companies.shared_domains import free_mail_domains
 from barton_pipeline.config import Count, Positive, load
+from barton_pipeline.intake import names
 from barton_pipeline.outbound.ledger import Input
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.stages.lease import StageRun, check_lease
@@ -288,8 +289,8 @@ def _list_known_invalid(evidence: list[Any]) -> set[str]:
 
 def _split_names(first: str | None, last: str | None, full: str | None) -> tuple[str, str]:
     """First and last name; out of the full name where a source gives only that; empty where nothing is known."""
-    words = (full or "").split()
-    return first or (words[0] if words else ""), last or (words[-1] if len(words) > 1 else "")
+    name = names.read(full or "")
+    return first or name.first, last or name.last
 
 
 def mx_lookup() -> MxLookup:

@@ -39,11 +39,11 @@ def judge_loaded(connection: Connection, import_batch_id: str) -> LoadedCompanie
             connection,
             """
             WITH loaded AS (
-                SELECT validated, validation_reasons, domain, company_name_key FROM intake.company_raw_intake
+                SELECT validated, validation_reasons, domain, company_name_key, company FROM intake.company_raw_intake
                 WHERE import_batch_id = %(batch)s AND created_at = now()  -- when this transaction began
             ), meant AS (
-                SELECT DISTINCT domain, company_name_key FROM loaded
-                WHERE validated AND domain IS NOT NULL AND company_name_key IS NOT NULL
+                SELECT domain, min(company_name_key) AS name_key, intake.alias_key(domain, company) AS alias FROM loaded
+                WHERE validated AND domain IS NOT NULL AND company_name_key IS NOT NULL GROUP BY domain, alias
             )
             SELECT (SELECT count(*) FROM loaded WHERE validated) AS valid,
                    (SELECT count(*) FROM loaded WHERE NOT validated) AS invalid,
@@ -51,7 +51,7 @@ def judge_loaded(connection: Connection, import_batch_id: str) -> LoadedCompanie
                     FROM (SELECT code, count(*) AS n FROM loaded, unnest(validation_reasons) AS code GROUP BY code) AS c)
                        AS reasons,
                    (SELECT count(*) FROM meant) AS companies,
-                   (SELECT count(*) FROM meant JOIN marketing.company_master USING (domain, company_name_key)) AS known
+                   (SELECT count(marketing.company_named(domain, name_key, alias)) FROM meant) AS known
             """,
             batch=import_batch_id,
         )

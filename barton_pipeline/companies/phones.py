@@ -6,15 +6,14 @@ explained in docs/explanation/validation.md.
 
 import gettext
 import re
-from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
 import phonenumbers
 from psycopg2.extensions import connection as Connection
-from psycopg2.extras import execute_values
 
-CHUNK = 10_000
+from barton_pipeline.stages.runner import judge_values
+
 # Languages in which exports name countries, besides English.
 LANGUAGES = ("de", "fr", "es", "it", "nl", "pt", "pl", "sv", "da", "nb", "fi", "cs", "hu", "tr", "ru", "uk")
 
@@ -167,31 +166,19 @@ def _regions() -> dict[str, str]:
 
 def read_batch(connection: Connection, import_batch_id: str, default_region: str) -> None:
     """Fill pg_temp.phones with the distinct spellings in the batch's rows and what they mean; NULL number: none."""
-    with connection.cursor() as cursor, connection.cursor("phones") as spellings:
-        cursor.execute(
-            """
-            DROP TABLE IF EXISTS pg_temp.phones;
-            CREATE TEMP TABLE phones (phone text, country text, number text, extension text) ON COMMIT DROP
-            """
-        )
-        spellings.execute(
-            """
-            SELECT DISTINCT company_phone, coalesce(company_country, '') FROM intake.companies_to_process
-            WHERE import_batch_id = %s AND company_phone IS NOT NULL
-            """,
-            [import_batch_id],
-        )
-        while chunk := spellings.fetchmany(CHUNK):
-            execute_values(
-                cursor,
-                "INSERT INTO pg_temp.phones (phone, country, number, extension) VALUES %s",
-                list(_rows(chunk, default_region)),
-                page_size=CHUNK,
-            )
-        cursor.execute("ANALYZE pg_temp.phones")
 
-
-def _rows(spellings: list[tuple[str, str]], default_region: str) -> Iterator[tuple[str, str, str | None, str | None]]:
-    for text, country in spellings:
+    def judge(text: str, country: str) -> tuple[str, str, str | None, str | None]:
         phone = read(text, country, default_region)
-        yield (text, country, phone and phone.number, phone and phone.extension)
+        return text, country, phone and phone.number, phone and phone.extension
+
+    judge_values(
+        connection,
+        "phones",
+        "phone text, country text, number text, extension text",
+        """
+        SELECT DISTINCT company_phone, coalesce(company_country, '') FROM intake.companies_to_process
+        WHERE import_batch_id = %(batch)s AND company_phone IS NOT NULL
+        """,
+        judge,
+        batch=import_batch_id,
+    )

@@ -7,10 +7,8 @@ docs/explanation/contacts.md.
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from psycopg2.extensions import connection as Connection
@@ -18,12 +16,12 @@ from psycopg2.extras import execute_values
 
 from barton_pipeline.addresses.checks import no_address_pattern
 from barton_pipeline.companies.shared_domains import MAILBOXES
-from barton_pipeline.config import load
 from barton_pipeline.contacts import titles
+from barton_pipeline.intake import names
 from barton_pipeline.outbound.ledger import Input
 from barton_pipeline.postgres.connection import transaction
 from barton_pipeline.stages.lease import StageRun, check_lease
-from barton_pipeline.stages.runner import Counts, choose_companies, run_sql, work_ahead
+from barton_pipeline.stages.runner import Counts, choose_companies, judge_values, run_sql, work_ahead
 from barton_pipeline.vendors import items, registry, settings
 from barton_pipeline.vendors.buying import Purchase
 
@@ -73,19 +71,6 @@ _INSERT_PEOPLE = """
 """
 
 
-@dataclass(frozen=True)
-class Rules:
-    """The lists of ``enrichment.yaml``, which explains them."""
-
-    credentials: list[str]
-
-
-@cache
-def rules() -> Rules:
-    """The rules in force, read once per process."""
-    return load(Path(__file__).with_name("enrichment.yaml"), Rules)
-
-
 def run(
     connection: Connection, import_batch_id: str, classify: Callable[[str | None], titles.TitleMatch] = titles.classify
 ) -> Counts:
@@ -95,13 +80,14 @@ def run(
     """
     choose_companies(connection, import_batch_id)
     _read_answers(connection, import_batch_id)
+    run_sql(connection, "enriched_contacts_rows", batch=import_batch_id, no_address=no_address_pattern())
+    _read_names(connection)
     people = run_sql(
         connection,
         "enriched_contacts_people",
         batch=import_batch_id,
         mailboxes=list(MAILBOXES),
-        no_address=no_address_pattern(),
-        credentials=f"(?: (?:{'|'.join(rules().credentials)}))+$",
+        generations=sorted(set(names.rules().generations.values())),
         confidence=json.dumps(_confidence_of_sources()),
     )
     choose_companies(connection, import_batch_id)  # again: the batch's people may be at companies of other batches
@@ -214,27 +200,36 @@ def _intake_rows(
         )
 
 
+def _read_names(connection: Connection) -> None:
+    """Fill pg_temp.person_names with the distinct names of the rows to judge; plain is empty for nobody's name."""
+
+    def judge(text: str) -> tuple[str, str, str, str, str]:
+        name = names.read(text)
+        return text, name.first, name.last, name.plain, name.generation
+
+    judge_values(
+        connection,
+        "person_names",
+        "full_name text, first text, last text, plain text, generation text",
+        "SELECT DISTINCT full_name FROM pg_temp.people_read WHERE full_name IS NOT NULL",
+        judge,
+    )
+
+
 def _classify_titles(connection: Connection, classify: Callable[[str | None], titles.TitleMatch]) -> None:
-    """Fill pg_temp.title_slots with the distinct titles at the batch's companies, a chunk at a time."""
-    with connection.cursor() as cursor, connection.cursor("titles") as distinct_titles:
-        cursor.execute(
-            """
-            DROP TABLE IF EXISTS pg_temp.title_slots;
-            CREATE TEMP TABLE title_slots (title text PRIMARY KEY, slot_type text, confidence real, rule text) ON COMMIT DROP
-            """
-        )
-        distinct_titles.execute(
-            """
-            SELECT DISTINCT p.title FROM marketing.people_master p JOIN pg_temp.companies b USING (company_unique_id)
-            WHERE p.title IS NOT NULL
-            """
-        )
-        while chunk := distinct_titles.fetchmany(CHUNK):
-            matches = ((title, classify(title)) for (title,) in chunk)
-            execute_values(
-                cursor,
-                "INSERT INTO pg_temp.title_slots (title, slot_type, confidence, rule) VALUES %s",
-                [(title, match.slot, match.confidence, match.rule) for title, match in matches],
-                page_size=CHUNK,
-            )
-        cursor.execute("ANALYZE pg_temp.title_slots")
+    """Fill pg_temp.title_slots with the distinct titles at the batch's companies."""
+
+    def judge(title: str) -> tuple[str, str | None, float, str | None]:
+        match = classify(title)
+        return title, match.slot, match.confidence, match.rule
+
+    judge_values(
+        connection,
+        "title_slots",
+        "title text PRIMARY KEY, slot_type text, confidence real, rule text",
+        """
+        SELECT DISTINCT p.title FROM marketing.people_master p JOIN pg_temp.companies b USING (company_unique_id)
+        WHERE p.title IS NOT NULL
+        """,
+        judge,
+    )

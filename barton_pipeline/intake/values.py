@@ -4,6 +4,7 @@ Belongs here: what holds for a value wherever it stands, applied to every file o
 stays in ``raw``. Not here: whether a value is right (the stages).
 """
 
+import html
 import re
 import unicodedata
 from collections.abc import Callable
@@ -18,6 +19,7 @@ NAME_FIELDS = ("first_name", "last_name", "full_name")
 # Zero-width (non-)joiners shape the letters of Arabic and Indic scripts, and are nothing anywhere else.
 _JOINED = "[\u0600-\u0dff]"
 _JOINERS = re.compile(f"(?<!{_JOINED})[\u200c\u200d]|[\u200c\u200d](?!{_JOINED})")
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.I)
 _KEPT = "\t\n\r\u200c\u200d"
 _NOTHING_WRITTEN = re.compile(r"[-–—_.?*]+|#{2,}|err:[0-9]{3}")
 
@@ -50,11 +52,13 @@ def empty_words() -> frozenset[str]:
 
 
 def clean(text: str) -> str:
-    """The text without the characters that nobody sees and without blanks at its ends; unusual blanks become spaces.
+    """The text without the characters that nobody sees, HTML entities and blanks at its ends; unusual blanks become spaces.
 
     Invisible are control and format characters: zero width, byte-order mark, soft hyphen, bidirectional marks. Tabs and line
     breaks stay.
     """
+    if "&" in text:
+        text = _ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
     if text.isprintable():
         return text.strip()
     text = _JOINERS.sub("", text)

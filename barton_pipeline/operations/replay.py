@@ -117,7 +117,9 @@ def _rebuild(connection: Connection) -> tuple[dict[str, int], list[Difference]]:
             """
             INSERT INTO marketing.known_ids
             SELECT 'company', domain, company_name_key, company_unique_id FROM marketing.company_master
-            UNION ALL SELECT 'person', company_unique_id, person_key, person_unique_id FROM marketing.people_master
+            UNION ALL SELECT 'person', company_unique_id, person_key, person_unique_id FROM marketing.people_master;
+            INSERT INTO marketing.known_ids
+            SELECT 'company', domain, name_key, company_unique_id FROM marketing.company_aliases ON CONFLICT DO NOTHING
             """
         )
         _forget_derived(connection)

@@ -7,13 +7,14 @@ import dns.resolver  # noqa: F401
 
 from barton_pipeline.addresses import checks, verification
 from barton_pipeline.companies import phones, validation
-from barton_pipeline.contacts import enrichment, titles
-from barton_pipeline.intake import values
+from barton_pipeline.contacts import titles
+from barton_pipeline.intake import names, values
 from barton_pipeline.queue import events
 from barton_pipeline.scoring import config
 from barton_pipeline.vendors import registry, settings
 
 phones.read("020 7946 0958", "United Kingdom", "US")
+names.read("Jane Mary Doe, PhD")
 titles.classify("Chief Executive Officer")
 checks.check_address("somebody@example.com")
 checks.rules_version()
@@ -21,7 +22,7 @@ for read in (
     events.settings,
     values.rules,
     validation.rules,
-    enrichment.rules,
+    names.rules,
     verification.rules,
     config.rules,
     settings.rules,

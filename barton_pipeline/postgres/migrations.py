@@ -28,6 +28,8 @@ VERSION_0_1_0 = (
     "operations", "holder_indexes", "alerts", "set_aside", "surge", "numbers",
 )  # fmt: skip
 BASELINE = 9
+# The files by which names of companies are read: when they change, what is stored of names follows.
+NAMES = {"objects/functions/company_names.sql", "objects/functions/legal_forms.sql"}
 ROLES = ("barton_owner", "barton_app", "barton_readonly")
 
 
@@ -204,6 +206,8 @@ def _apply_all(connection: Connection, schema: Schema, pending: list[Migration],
     _apply_files(connection, schema, "views", due)
     _run_file(connection, schema.folder / schema_files.GRANTS)
     _grant_again(connection, views)
+    if NAMES & {file.path for file in changed}:
+        sql.execute(connection, "SELECT marketing.rekey_companies()")
     sql.execute(connection, "SELECT marketing.enforce_rollbacks()")
     _record_files(connection, schema, changed)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
+from psycopg2.extras import execute_values
 
 from barton_pipeline import error_log
 from barton_pipeline.postgres import sql
@@ -29,6 +30,8 @@ from barton_pipeline.stages.lease import StageRun, heartbeat, require_lease
 _TELL_PLANNER = "SELECT set_config('work_mem', '64MB', true), set_config('random_page_cost', '1.1', true)"
 # A table is analysed before a stage when more rows than these, and than this share of all, are newer than its statistics.
 STALE_ROWS, STALE_SHARE = 10_000, 0.5
+# Values that Python judges at a time.
+CHUNK = 10_000
 
 Counts = dict[str, Any]
 # What a stage does to one batch; the connection is in the stage's transaction.
@@ -80,6 +83,33 @@ def tell_planner(connection: Connection) -> None:
 def choose_companies(connection: Connection, import_batch_id: str) -> None:
     """Fill pg_temp.companies with the companies the batch mentions so far: statements of a stage begin there."""
     run_sql(connection, "companies", batch=import_batch_id)
+
+
+def judge_values(
+    connection: Connection,
+    table: str,
+    columns: str,
+    values: str,
+    judge: Callable[..., tuple[Any, ...]],
+    **parameters: Any,
+) -> None:
+    """Fill pg_temp.``table`` with what Python makes of distinct values, a chunk at a time, for a stage's SQL to join.
+
+    ``values`` is a SELECT DISTINCT with ``parameters``; ``judge`` turns the values of one of its rows into a row of the table, whose
+    ``columns`` are given with their types.
+    """
+    names = ", ".join(column.split()[0] for column in columns.split(", "))
+    with connection.cursor() as cursor, connection.cursor("distinct_values") as found:
+        cursor.execute(f"DROP TABLE IF EXISTS pg_temp.{table}; CREATE TEMP TABLE {table} ({columns}) ON COMMIT DROP")
+        found.execute(values, parameters)
+        while chunk := found.fetchmany(CHUNK):
+            execute_values(
+                cursor,
+                f"INSERT INTO pg_temp.{table} ({names}) VALUES %s",
+                [judge(*row) for row in chunk],
+                page_size=CHUNK,
+            )
+        cursor.execute(f"ANALYZE pg_temp.{table}")
 
 
 def sql_work(stage: str) -> Work:

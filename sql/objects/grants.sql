@@ -56,6 +56,7 @@ BEGIN
             marketing.bit_results,
             marketing.bit_signals,
             marketing.companies_to_score,
+            marketing.company_aliases,
             marketing.company_batches,
             marketing.company_master,
             marketing.company_matches,

@@ -1,28 +1,68 @@
--- Promotes the valid rows of the batch. Identity is registrable domain plus normalised name.
+-- Promotes the valid rows of the batch. Identity is registrable domain plus normalised name, spelt more or less loosely.
 -- The verdict is read again here: a row that is not validated is not promoted, whatever started this stage.
 
--- The valid rows as companies; place orders the rows of one company, the fullest first.
+-- The valid rows, and the company that each is already: by its name, else by the name that it is looked for by on its
+-- domain. Rows with one name have one alias, so that no company is made twice.
+DROP TABLE IF EXISTS pg_temp.named;
+CREATE TEMP TABLE named ON COMMIT DROP AS
+SELECT
+    *,
+    marketing.company_named(domain, company_name_key, alias) AS known_id
+FROM (
+    SELECT
+        f.*,
+        min(intake.alias_key(domain, company_name)) OVER (PARTITION BY domain, company_name_key) AS alias
+    FROM intake.company_facts f
+    WHERE import_batch_id = %(batch)s
+        AND validated
+        AND domain IS NOT NULL
+        AND company_name_key IS NOT NULL
+) AS keyed;
+
+-- The rows as companies; place orders the rows of one company, the fullest first.
 DROP TABLE IF EXISTS pg_temp.candidates;
 CREATE TEMP TABLE candidates ON COMMIT DROP AS
 SELECT
     *,
-    row_number() OVER (PARTITION BY domain, company_name_key ORDER BY filled DESC, intake_id) AS place,
-    min(intake_id) OVER (PARTITION BY domain, company_name_key) AS first_id
-FROM intake.company_facts
-WHERE import_batch_id = %(batch)s
-    AND validated
-    AND domain IS NOT NULL
-    AND company_name_key IS NOT NULL;
+    row_number() OVER (PARTITION BY domain, coalesce(known_id, alias) ORDER BY filled DESC, intake_id) AS place,
+    min(intake_id) OVER (PARTITION BY domain, coalesce(known_id, alias)) AS first_id
+FROM pg_temp.named;
+DROP TABLE pg_temp.named;
 ANALYZE pg_temp.candidates;
 
 -- Held, shared, until this transaction ends: numbers that nobody is using are given back (marketing.give_back_numbers).
 SELECT pg_advisory_xact_lock_shared(hashtextextended('barton.numbers', 0));
 
--- Creates the companies that are new. Numbers are allotted in intake order, rows are inserted in identity order: two
--- batches that bring the same new companies at once wait for each other in one order and cannot deadlock.
+-- Creates the companies that are new. Numbers are allotted in intake order, aliases are written in identity order: two
+-- batches that bring the same new companies at once wait for each other in one order and cannot deadlock, and the second
+-- finds what the first has made.
 DROP TABLE IF EXISTS pg_temp.created;
-CREATE TEMP TABLE created (company_unique_id text, domain text, company_name_key text) ON COMMIT DROP;
-WITH inserted AS (
+CREATE TEMP TABLE created (company_unique_id text) ON COMMIT DROP;
+WITH numbered AS MATERIALIZED (
+    SELECT
+        *,
+        marketing.known_or_new_id('company', domain, company_name_key, alias) AS new_id
+    FROM (
+        SELECT *
+        FROM pg_temp.candidates
+        WHERE place = 1 AND known_id IS NULL
+        ORDER BY first_id
+    ) AS in_intake_order
+),
+
+named AS (
+    INSERT INTO marketing.company_aliases (domain, name_key, company_unique_id)
+    SELECT
+        domain,
+        alias,
+        new_id
+    FROM numbered
+    ORDER BY domain, alias
+    ON CONFLICT DO NOTHING
+    RETURNING company_unique_id
+),
+
+inserted AS (
     INSERT INTO marketing.company_master (
         company_unique_id,
         company_name,
@@ -70,26 +110,9 @@ WITH inserted AS (
         source_system,
         source_record_id,
         import_batch_id
-    FROM (
-        SELECT
-            *,
-            marketing.known_or_new_id('company', domain, company_name_key) AS new_id
-        FROM (
-            SELECT *
-            FROM pg_temp.candidates c
-            WHERE place = 1
-                AND NOT EXISTS (
-                    SELECT
-                    FROM marketing.company_master m
-                    WHERE m.domain = c.domain
-                        AND m.company_name_key = c.company_name_key
-                )
-            ORDER BY first_id
-        ) AS in_intake_order
-    ) AS numbered
-    ORDER BY domain, company_name_key
-    ON CONFLICT (domain, company_name_key) DO NOTHING
-    RETURNING company_unique_id, domain, company_name_key
+    FROM numbered
+    JOIN named ON named.company_unique_id = numbered.new_id
+    RETURNING company_unique_id
 )
 
 INSERT INTO pg_temp.created
@@ -104,27 +127,26 @@ WHERE r.id = m.intake_id
     AND r.import_batch_id = %(batch)s
     AND NOT r.validated;
 
--- Each candidate's company, looked up one by one (OFFSET 0 keeps it so), and the rule that makes it so.
+-- Each candidate's company, and the rule that makes it so.
 DROP TABLE IF EXISTS pg_temp.matches;
 CREATE TEMP TABLE matches ON COMMIT DROP AS
 SELECT
     c.intake_id,
-    m.company_unique_id,
+    c.company_unique_id,
     c.place,
     CASE
         WHEN n.company_unique_id IS NULL THEN 'existing_company'
         WHEN c.place = 1 THEN 'new_company'
         ELSE 'same_batch'
     END AS rule
-FROM pg_temp.candidates c
-CROSS JOIN
-    LATERAL (
-        SELECT company_unique_id
-        FROM marketing.company_master
-        WHERE domain = c.domain AND company_name_key = c.company_name_key
-        OFFSET 0
-    ) m
-LEFT JOIN pg_temp.created n ON n.company_unique_id = m.company_unique_id;
+FROM (
+    SELECT
+        intake_id,
+        place,
+        coalesce(known_id, marketing.company_named(domain, company_name_key, alias)) AS company_unique_id
+    FROM pg_temp.candidates
+) AS c
+LEFT JOIN pg_temp.created n USING (company_unique_id);
 
 -- The batch mentions these companies: the later stages work on them.
 INSERT INTO marketing.company_batches (import_batch_id, company_unique_id, mentioned_by)

@@ -1,63 +1,6 @@
--- People rows of the batch, and earlier rows that waited for one of its companies, become people at companies.
+-- The rows that enriched_contacts_rows.sql chose become people at companies.
 
--- The rows to judge.
-DROP TABLE IF EXISTS pg_temp.people_read;
-CREATE TEMP TABLE people_read ON COMMIT DROP AS
-WITH waiting AS (
-    SELECT p.id
-    FROM intake.people_to_process p
-    JOIN marketing.company_master c ON c.domain = p.domain
-    JOIN pg_temp.companies b USING (company_unique_id)
-    WHERE p.outcome IN ('company_unknown', 'company_ambiguous')
-    UNION
-    SELECT p.id
-    FROM intake.people_to_process p
-    JOIN marketing.company_master c ON c.company_name_key = p.company_name_key
-    JOIN pg_temp.companies b USING (company_unique_id)
-    WHERE p.outcome IN ('company_unknown', 'company_ambiguous')
-),
-
-chosen AS (
-    SELECT *
-    FROM intake.people_to_process
-    WHERE import_batch_id = %(batch)s
-        -- what is left of somebody who asked to be forgotten stays judged as it is
-        AND NOT ('suppressed' = ANY(outcome_reasons) AND num_nonnulls(first_name, last_name, full_name, email) = 0)
-    UNION ALL
-    SELECT p.*
-    FROM intake.people_raw_intake p
-    JOIN waiting USING (id)
-    WHERE p.import_batch_id <> %(batch)s
-)
-
-SELECT
-    id,
-    coalesce(observed_at, created_at) AS seen_at,
-    position_ended,
-    vendor_call_id,
-    nullif(btrim(coalesce(full_name, concat_ws(' ', first_name, last_name))), '') AS full_name,
-    first_name,
-    last_name,
-    nullif(btrim(title), '') AS title,
-    CASE WHEN btrim(email) !~* %(no_address)s THEN nullif(lower(btrim(email)), '') END AS email,
-    email_status,
-    linkedin_url,
-    coalesce(phone, mobile_phone) AS phone,
-    seniority,
-    departments,
-    source_system,
-    source_record_id,
-    import_batch_id,
-    nullif(btrim(company), '') AS company,
-    intake.website_host(website) AS host,
-    CASE
-        WHEN btrim(email) !~* %(no_address)s THEN nullif(lower(split_part(btrim(email), '@', 2)), '')
-    END AS email_host,
-    intake.company_name_key(company) AS own_key
-FROM chosen;
-ANALYZE pg_temp.people_read;
-
--- What each row is matched by: the domain of its website or its address, and the person's name without credentials.
+-- What each row is matched by: the domain of its website or its address, and the person's plain name.
 DROP TABLE IF EXISTS pg_temp.people_keyed;
 CREATE TEMP TABLE people_keyed ON COMMIT DROP AS
 WITH domains AS (
@@ -83,8 +26,13 @@ SELECT
                 THEN mail.domain
         END
     ) AS domain,
-    btrim(regexp_replace(intake.words(r.full_name), %(credentials)s, '')) AS person_key
+    intake.words(n.plain) AS plain_name,
+    n.plain,
+    nullif(n.generation, '') AS generation,
+    n.first,
+    n.last
 FROM pg_temp.people_read r
+LEFT JOIN pg_temp.person_names n USING (full_name)
 LEFT JOIN domains own ON own.host = r.host
 LEFT JOIN domains mail ON mail.host = r.email_host;
 ANALYZE pg_temp.people_keyed;
@@ -107,7 +55,7 @@ judged AS (
         c.company_unique_id AS found,
         c.rule,
         array_remove(ARRAY[
-            CASE WHEN coalesce(k.person_key, '') = '' THEN 'name_missing' END,
+            CASE WHEN coalesce(k.plain_name, '') = '' THEN 'name_missing' END,
             CASE WHEN k.company IS NULL AND k.domain IS NULL THEN 'company_missing' END,
             CASE
                 WHEN (SELECT EXISTS(SELECT FROM marketing.suppressed_people))
@@ -187,9 +135,60 @@ ON CONFLICT DO NOTHING;
 -- One person may stand in several rows: the latest sighting that has a value gives it, and where it comes from.
 DROP TABLE IF EXISTS pg_temp.people_found;
 CREATE TEMP TABLE people_found ON COMMIT DROP AS
-WITH sightings AS (
+WITH named AS (
     SELECT
-        m.*,
+        *,
+        -- an address tells whether John Smith is John Smith Jr.
+        CASE WHEN email IS NOT NULL THEN min(generation) OVER same_address END AS youngest,
+        CASE WHEN email IS NOT NULL THEN max(generation) OVER same_address END AS eldest
+    FROM pg_temp.people_matched
+    WHERE company_unique_id IS NOT NULL
+    WINDOW same_address AS (PARTITION BY company_unique_id, plain_name, email)
+),
+
+sightings AS (
+    SELECT
+        m.id,
+        m.seen_at,
+        m.position_ended,
+        m.company_unique_id,
+        coalesce(
+            (
+                SELECT min(p.person_key)
+                FROM marketing.people_master p
+                WHERE p.company_unique_id = m.company_unique_id
+                    AND p.email = m.email
+                    AND p.person_key = ANY(
+                        ARRAY[m.plain_name, m.plain_name || ' ' || m.generation]
+                        || ARRAY(
+                            SELECT m.plain_name || ' ' || g
+                            FROM unnest(%(generations)s::text[]) AS g
+                            WHERE m.generation IS NULL
+                        )
+                    )
+            ),
+            concat_ws(
+                ' ', m.plain_name, coalesce(m.generation, CASE WHEN m.youngest = m.eldest THEN m.youngest END)
+            )
+        ) AS person_key,
+        -- Doe, Jane is shown as Jane Doe
+        CASE
+            WHEN m.full_name LIKE '%%,%%' THEN concat_ws(' ', m.plain, initcap(m.generation))
+            ELSE m.full_name
+        END AS full_name,
+        CASE
+            WHEN num_nonnulls(m.first_name, m.last_name) = 0 THEN nullif(m.first, '')
+            ELSE m.first_name
+        END AS first_name,
+        CASE WHEN num_nonnulls(m.first_name, m.last_name) = 0 THEN nullif(m.last, '') ELSE m.last_name END AS last_name,
+        m.title,
+        m.seniority,
+        m.departments,
+        m.email,
+        m.email_status,
+        m.phone,
+        m.linkedin_url,
+        m.source_record_id,
         coalesce(m.source_system, 'import') AS source,
         jsonb_strip_nulls(jsonb_build_object(
             'source', coalesce(m.source_system, 'import'),
@@ -197,8 +196,7 @@ WITH sightings AS (
             'call', m.vendor_call_id,
             'confidence', coalesce((%(confidence)s::jsonb ->> m.source_system)::real, 1)
         )) AS origin
-    FROM pg_temp.people_matched m
-    WHERE m.company_unique_id IS NOT NULL
+    FROM named m
 )
 
 SELECT

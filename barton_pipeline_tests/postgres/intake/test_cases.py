@@ -29,6 +29,14 @@ def load_and_run(db: Any, case: str) -> None:
         "outlook-title-is-mr",
         "phone-out-of-a-spreadsheet",
         "company-list-with-a-contact",
+        "html-entity-in-company",
+        "xlsx-x000d",
+        "last-first-and-doctor",
+        "legal-forms-europe",
+        "nobody-as-executive",
+        "spa-is-not-a-legal-form-here",
+        "surname-ma",
+        "umlaut-written-out",
     ],
 )
 def test_case(db: Any, case: str) -> None:

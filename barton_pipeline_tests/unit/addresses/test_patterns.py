@@ -16,8 +16,8 @@ from barton_pipeline.addresses.patterns import (
     learn,
     match_patterns,
     spell_name,
-    split_name,
 )
+from barton_pipeline.intake import names
 
 RULES = patterns.rules()
 PATTERNS = list(RULES.patterns)
@@ -103,27 +103,10 @@ def test_first_names_as_mail_systems_write_them(name: str, written: list[str]) -
     assert list(spell_name(name, given=True)) == written
 
 
-@pytest.mark.parametrize(
-    ("full", "parts"),
-    [
-        ("Jane Doe", ("Jane", "Doe")),
-        ("Jane Mary Q. Doe", ("Jane", "Doe")),
-        ("Dr. Ludwig A. van der Berg, PhD, MBA", ("Ludwig", "van der Berg")),
-        ("Robert Smith Jr.", ("Robert", "Smith")),
-        ("Doe, Jane", ("Jane", "Doe")),
-        ("J. Robert Oppenheimer", ("Robert", "Oppenheimer")),
-        ("J. Doe", ("J.", "Doe")),
-        ("Cher", ("Cher", "")),
-        (" , ", ("", "")),
-    ],
-)
-def test_full_names_are_split(full: str, parts: tuple[str, str]) -> None:
-    assert split_name(full) == parts
-
-
 @given(full=st.text(max_size=40))
-def test_any_text_can_be_split_and_spelt(full: str) -> None:
-    for part in split_name(full):
+def test_any_text_can_be_read_and_spelt(full: str) -> None:
+    name = names.read(full)
+    for part in (name.first, name.last):
         for is_given in (True, False):
             shares = spell_name(part, is_given)
             assert not shares or sum(shares.values()) == pytest.approx(1)

@@ -15,17 +15,19 @@ COMMENT ON FUNCTION marketing.barton_id(text, bigint) IS
 'The n-th ID of a department; raises when the grammar is exhausted';
 REVOKE EXECUTE ON FUNCTION marketing.barton_id(text, bigint) FROM public;
 
-CREATE OR REPLACE FUNCTION marketing.known_or_new_id(entity_ text, parent_ text, identity_ text) RETURNS text
+CREATE OR REPLACE FUNCTION marketing.known_or_new_id(entity_ text, parent_ text, VARIADIC identities text[])
+RETURNS text
 LANGUAGE sql AS $$
-    SELECT coalesce((SELECT barton_id FROM marketing.known_ids
-                     WHERE (entity, parent, identity) = (entity_, parent_, identity_)),
+    SELECT coalesce((SELECT barton_id
+                     FROM marketing.known_ids JOIN unnest(identities) WITH ORDINALITY AS i (name, place) ON name = identity
+                     WHERE entity = entity_ AND parent = parent_ ORDER BY place LIMIT 1),
                     CASE entity_ WHEN 'company' THEN marketing.barton_id('01', nextval('marketing.company_number'))
                                  ELSE marketing.barton_id('02', nextval('marketing.person_number')) END)
 $$;
-COMMENT ON FUNCTION marketing.known_or_new_id(text, text, text) IS
-'The next free ID of a company or person, or in a replay the one it had; the caller holds the advisory lock '
-'barton.numbers, shared';
-REVOKE EXECUTE ON FUNCTION marketing.known_or_new_id(text, text, text) FROM public;
+COMMENT ON FUNCTION marketing.known_or_new_id(text, text, text[]) IS
+'The next free ID of a company or person, or in a replay the one it had under the first of the identities; the caller '
+'holds the advisory lock barton.numbers, shared';
+REVOKE EXECUTE ON FUNCTION marketing.known_or_new_id(text, text, text[]) FROM public;
 
 -- A sequence does not roll back, and the ID grammar has 1.6 million numbers: a batch of a million companies whose
 -- promotion failed twice would have used them up. Who draws numbers holds 'barton.numbers' shared until it commits;

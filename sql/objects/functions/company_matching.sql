@@ -1,3 +1,14 @@
+CREATE OR REPLACE FUNCTION marketing.company_named(domain text, name_key text, alias text) RETURNS text
+LANGUAGE sql STABLE AS $$
+    SELECT coalesce((SELECT c.company_unique_id FROM marketing.company_master c
+                     WHERE c.domain = company_named.domain AND c.company_name_key = company_named.name_key),
+                    (SELECT a.company_unique_id FROM marketing.company_aliases a
+                     WHERE a.domain = company_named.domain AND a.name_key = company_named.alias))
+$$;
+COMMENT ON FUNCTION marketing.company_named(text, text, text) IS
+'The company of a domain that has the name: by intake.company_name_key, else by intake.alias_key; NULL when none has';
+REVOKE EXECUTE ON FUNCTION marketing.company_named(text, text, text) FROM public;
+
 -- The one rule by which people, signals and outcomes find their company: domain and name; else a known name beats a
 -- known domain that says otherwise (advisers write from their own domain); else the domain's only company; else,
 -- without a domain, the name's only company.
@@ -11,7 +22,8 @@ LANGUAGE sql STABLE AS $$
                    CASE WHEN g.domain IN (SELECT s.domain FROM intake.separate_names s) THEN
                        (SELECT apart.name_words FROM intake.separate_names apart
                         WHERE apart.domain = g.domain AND apart.name_words = intake.words(g.name)) END,
-                   intake.company_name_key(g.name)) AS name_key
+                   intake.company_name_key(g.name)) AS name_key,
+               CASE WHEN g.domain IS NOT NULL THEN intake.alias_key(g.domain, g.name) END AS alias
         FROM given g
     ), by_domain AS (
         SELECT c.domain, count(*) AS companies, min(c.company_unique_id) AS company_unique_id
@@ -31,7 +43,7 @@ LANGUAGE sql STABLE AS $$
                 WHEN d.companies = 1 THEN 'by_domain' WHEN d.companies > 1 THEN 'domain_shared_by_companies'
                 ELSE 'no_such_company' END
     FROM keyed k
-    LEFT JOIN marketing.company_master exact ON exact.domain = k.domain AND exact.company_name_key = k.name_key
+    LEFT JOIN LATERAL (SELECT marketing.company_named(k.domain, k.name_key, k.alias) AS company_unique_id) exact ON true
     LEFT JOIN by_domain d ON d.domain = k.domain
     LEFT JOIN by_name n ON n.company_name_key = k.name_key AND (k.domain IS NULL OR d.companies > 0)
 $$;
@@ -98,3 +110,40 @@ COMMENT ON FUNCTION marketing.unmatch_company(bigint, text, text) IS
 'Undoes the match of an intake row and of all rows written like it: they become a company of their own. Returns how '
 'many rows';
 REVOKE EXECUTE ON FUNCTION marketing.unmatch_company(bigint, text, text) FROM public;
+
+-- Names are no longer read as they were when their companies came: the keys follow, IDs stay. Where two companies of a
+-- domain would get the same key the one that has it, else the older, has it, and the other keeps its own.
+CREATE OR REPLACE FUNCTION marketing.rekey_companies() RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    changed bigint;
+BEGIN
+    PERFORM set_config('barton.skip_update_events', 'on', true);
+    UPDATE marketing.company_master c SET company_name_key = n.name_key
+    FROM (SELECT DISTINCT ON (domain, name_key) company_unique_id, domain, name_key
+          FROM (SELECT m.*, intake.company_name_key(company_name) AS name_key FROM marketing.company_master m) AS named
+          WHERE name_key <> company_name_key
+            AND NOT EXISTS (SELECT FROM intake.separate_names s
+                            WHERE s.domain = named.domain AND s.name_words = company_name_key)
+          ORDER BY domain, name_key, company_unique_id) AS n
+    WHERE c.company_unique_id = n.company_unique_id
+      AND NOT EXISTS (SELECT FROM marketing.company_master o WHERE o.domain = n.domain AND o.company_name_key = n.name_key);
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    INSERT INTO marketing.company_aliases (domain, name_key, company_unique_id)
+    SELECT domain, intake.alias_key(domain, company_name), company_unique_id
+    FROM marketing.company_master ORDER BY 1, 2, 3
+    ON CONFLICT DO NOTHING;
+    -- who waits for a company waits for it under its name of today
+    UPDATE intake.people_raw_intake SET company_name_key = intake.company_name_key(company)
+    WHERE outcome IN ('company_unknown', 'company_ambiguous') AND company_name_key <> intake.company_name_key(company);
+    UPDATE intake.signals_raw_intake SET company_name_key = intake.company_name_key(company)
+    WHERE outcome IN ('company_unknown', 'company_ambiguous') AND company_name_key <> intake.company_name_key(company);
+    UPDATE intake.outcomes_raw_intake SET company_name_key = intake.company_name_key(company)
+    WHERE outcome IN ('company_unknown', 'company_ambiguous') AND company_name_key <> intake.company_name_key(company);
+    PERFORM set_config('barton.skip_update_events', '', true);
+    RETURN changed;
+END
+$$;
+COMMENT ON FUNCTION marketing.rekey_companies() IS
+'Brings stored name keys and aliases up to the rules for names of today (barton migrate); returns how many keys changed';
+REVOKE EXECUTE ON FUNCTION marketing.rekey_companies() FROM public;

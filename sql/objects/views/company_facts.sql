@@ -7,7 +7,7 @@ SELECT
     validated,
     domain,
     company_name_key,
-    btrim(company) AS company_name,
+    btrim(intake.unescaped(company)) AS company_name,
     company_name_for_emails,
     website AS website_url,
     industry,
