@@ -19,6 +19,7 @@ SET check_function_bodies = off;
 \ir migrations/0013_next_best.sql
 \ir migrations/0014_phone_extension.sql
 \ir migrations/0015_shared_domains.sql
+\ir migrations/0016_company_aliases.sql
 \ir data/pipeline_stages.sql
 \ir data/public_suffix.sql
 \ir data/shared_domains.sql
@@ -34,6 +35,7 @@ SET check_function_bodies = off;
 \ir objects/functions/forgotten_people.sql
 \ir objects/functions/id_history.sql
 \ir objects/functions/iso_timestamp.sql
+\ir objects/functions/legal_forms.sql
 \ir objects/functions/linkedin_slug.sql
 \ir objects/functions/pipeline_errors.sql
 \ir objects/functions/pipeline_events.sql

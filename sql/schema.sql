@@ -7,35 +7,25 @@ COMMENT ON SCHEMA intake IS 'Rows exactly as they came from exports and SQL inse
 CREATE SCHEMA marketing;
 COMMENT ON SCHEMA marketing IS 'Companies, slots, people, scores, targets, the event queue and its logs';
 
+CREATE FUNCTION intake.alias_key(domain text, name text) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT coalesce('=' || (SELECT a.name_words FROM intake.separate_names a
+                            WHERE a.domain = alias_key.domain AND a.name_words = intake.words(name)),
+                    intake.loose_name_key(name))
+$$;
+COMMENT ON FUNCTION intake.alias_key(domain text, name text) IS 'What a name is looked for by among the companies of a domain';
+
 CREATE FUNCTION intake.company_name_key(name text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
     AS $$
 DECLARE
     key text := intake.words(name);
-    form text;
 BEGIN
     IF key = '' THEN
         RETURN lower(btrim(name));
     END IF;
-    IF key LIKE 'the _%' THEN
-        key := substr(key, 5);
-    END IF;
-    LOOP
-        form := split_part(key, ' ', -1);
-        IF form = 'c' AND key LIKE '% l l c' THEN
-            form := 'l l c';
-        ELSIF form <> ALL ('{inc,incorporated,llc,ltd,limited,corp,corporation,co,company,plc,llp,lp,pllc,pc,pa,'
-                           'gmbh,mbh,ag,kg,ug,sa,sas,sarl,srl,spa,bv,nv,oy,oyj,ab,as,aps,kft,pty,pte}') THEN
-            EXIT;
-        END IF;
-        EXIT WHEN form = key;
-        key := left(key, - length(form) - 1);
-        -- what is left of "& Co."
-        IF form IN ('co', 'company') AND key LIKE '_% and' THEN
-            key := left(key, -4);
-        END IF;
-    END LOOP;
-    RETURN key;
+    RETURN intake.without_legal_forms(CASE WHEN key LIKE 'the _%' THEN substr(key, 5) ELSE key END, name);
 END
 $$;
 COMMENT ON FUNCTION intake.company_name_key(name text) IS 'Company name without case, accents, punctuation, leading The and legal form';
@@ -75,12 +65,29 @@ CREATE FUNCTION intake.fold(value text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
     SELECT CASE WHEN octet_length(value) = length(value) THEN lower(value) ELSE
-        -- both cases are spelt out, because lower() knows only ASCII in a database with locale C
-        lower(regexp_replace(regexp_replace(regexp_replace(translate(
+        intake.lower_letters(regexp_replace(regexp_replace(regexp_replace(translate(
             regexp_replace(normalize(value, NFKD), '[\u0300-\u036f]', '', 'g'),
             'ØøŁłĐđÐðıÞþ', 'ooLldddditt'), '[ßẞ]', 'ss', 'g'), '[æÆ]', 'ae', 'g'), '[œŒ]', 'oe', 'g')) END
 $$;
 COMMENT ON FUNCTION intake.fold(value text) IS 'Lower case without accents';
+
+CREATE FUNCTION intake.is_written_as_legal_form(written text, form text, kind text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $_$
+DECLARE
+    letters text := '(' || array_to_string(string_to_array(replace(form, ' ', ''), NULL), '[./ ]*') || ')';
+    found text[] := coalesce(regexp_match(written, '(,?)[\s(]*\m' || letters || '[.)\s]*$', 'i'),
+                             regexp_match(written, '(,?)[\s(]*\m' || letters || '\M', 'i'));
+BEGIN
+    -- a letter with an accent: OÜ
+    IF found IS NULL THEN
+        RETURN kind = 'ambiguous';
+    END IF;
+    RETURN found[1] = ',' OR found[2] ~ '[./ ]' OR found[2] ~ '^[A-Z][a-z]+[A-Z]$'
+           OR kind = 'ambiguous' AND found[2] !~ '^[A-Z][a-z]+$';
+END
+$_$;
+COMMENT ON FUNCTION intake.is_written_as_legal_form(written text, form text, kind text) IS 'Whether the spelling of a name says that its last words are a legal form; kind is ambiguous or word';
 
 CREATE FUNCTION intake.iso_timestamp(value text) RETURNS timestamp with time zone
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -105,6 +112,93 @@ CREATE FUNCTION intake.last_row() RETURNS bigint
     SELECT coalesce(nullif(current_setting('barton.last_row', true), '')::bigint, 9223372036854775807)
 $$;
 COMMENT ON FUNCTION intake.last_row() IS 'Rows after this id are out of sight in this transaction';
+
+CREATE FUNCTION intake.leading_legal_form(form text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE
+        WHEN form = ANY (
+            '{eurl, gmbh, oao, ooo, sarl, sasu, sia, uab, zao, ао, зао, ип, оао, ооо, пао, тов, чп}'
+        ) THEN 'certain'
+        WHEN form = ANY (
+            '{ab, as, bv, cv, etablissements, ets, fa, firma, nv, ou, oy, pt, sa, sas, sc, srl}'
+        ) THEN 'ambiguous'
+    END
+$$;
+COMMENT ON FUNCTION intake.leading_legal_form(form text) IS 'Whether words are a legal form that stands before a name: certain or ambiguous; NULL when not';
+
+CREATE FUNCTION intake.legal_form(form text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE
+        WHEN form = ANY (
+            '{ab, ab publ, abpubl, adsitz, akc spol, akcspol, aktiebolag, aktiengesellschaft, aktieselskab, amba,
+            and co, andco, anonim sirketi, anonimsirketi, aps, as, asa, asoy, bhd, bv, bvba, c por a, cia, cic,
+            cie, cjsc, co, commv, compagnie, company, corp, corporation, cpora, cvba, cvoa, dno, doo, dooel,
+            e kfm, e kfr, ead, ehf, eireli, eirl, ek, ekfm, ekfr, eood, eurl, fmba, fzco, fze, gbr, gesbr,
+            gesellschaft mit beschrankter haftung, gesellschaftmitbeschrankterhaftung, gesmbh, ggmbh, gmbh,
+            gmbh and co kg, gmbhandcokg, haftungsbeschrankt, inc, incorporated, jsc, kabushiki kaisha,
+            kabushikikaisha, kft, kg, kgaa, lda, limited, limited liability company, limited sirketi,
+            limitedliabilitycompany, limitedsirketi, llc, lllp, llp, lp, ltd, ltd sti, ltda, ltdsti, mbh,
+            mbh and co kg, mbhandcokg, mchj, mepe, nv, nyrt, ohg, ojsc, ood, osakeyhtio, ovee, oy, oy ab, oyab,
+            oyj, p ltd, partg, partgmbb, pjsc, plc, pllc, pltd, private limited, privatelimited,
+            proprietary limited, proprietarylimited, pte, pte ltd, pteltd, pty, pty ltd, ptyltd, pvt, pvt ltd,
+            pvtltd, s de rl, s de rl de cv, s en c, sa, sa de cv, sa rl, sac, sadecv, sagl, saoc, saog, sapi,
+            sapi de cv, sapidecv, sarl, sas, sasu, sau, sccl, sce i, scei, scoop, scpa, scra, scrl, sderl,
+            sderldecv, sdn bhd, sdnbhd, senc, sgps, shpk, sia, sicav, slne, slu, smba, soccol, sociedad anonima,
+            sociedad limitada, sociedadanonima, sociedadlimitada, societa per azioni, societaperazioni,
+            societe anonyme, societeanonyme, sp j, sp k, sp z oo, sp zoo, spj, spk, spol s ro, spol sro,
+            spolka z oo, spolkazoo, spolsro, sprl, spzoo, srl, srls, sro, sti, tbk, uab, ug,
+            ug haftungsbeschrankt, ughaftungsbeschrankt, ulc, ultd, unipessoal, unltd, vea obch spol,
+            veaobchspol, vof, wll, yoaj, zrt, επε, ικε, еад, еоод, зао, нао, оао, оод, ооо, пао, тов}'
+        ) THEN 'certain'
+        WHEN form = ANY (
+            '{ad, ae, ag, ans, bt, cv, da, dd, eg, epe, ev, hb, hf, is, kb, kk, ks, oe, ou, rt, sapa, sca, scs,
+            se, sl, snc, αε, οε, ад}'
+        ) THEN 'ambiguous'
+        WHEN form = ANY (
+            '{na, pa, pc, ps, sc, spa}'
+        ) THEN 'word'
+        WHEN form = ANY (
+            '{a, anonima, anonyme, azioni, b, c, d, e, f, g, h, haftung, i, j, k, kaisha, kfm, kfr, l, limitada,
+            m, n, o, oo, p, publ, r, rl, ro, s, sirketi, spol, t, u, v, y, z, zoo, ε, в, д, о}'
+        ) THEN 'last word'
+    END
+$$;
+COMMENT ON FUNCTION intake.legal_form(form text) IS 'Whether words are a legal form: certain, ambiguous, word (rather a word), or the last word of one; NULL when not';
+
+CREATE FUNCTION intake.loose_name_key(name text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    AS $$
+DECLARE
+    key text := coalesce(nullif(intake.words(regexp_replace(name, '[(\[][^][()]*[])]', ' ', 'g')), ''),
+                         intake.words(name));
+BEGIN
+    IF key = '' THEN
+        RETURN lower(btrim(name));
+    END IF;
+    key := intake.without_legal_forms(CASE WHEN key LIKE 'the _%' THEN substr(key, 5) ELSE key END, NULL);
+    RETURN regexp_replace(key, '([aou])e|(a)a', '\1\2', 'g');
+END
+$$;
+COMMENT ON FUNCTION intake.loose_name_key(name text) IS 'Company name as it is compared among the companies of one domain: also without what stands in brackets and legal forms that may be words, and with u for ue and ü';
+
+CREATE FUNCTION intake.lower_letters(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN octet_length(value) = length(value) THEN lower(value) ELSE translate(
+        lower(value COLLATE "C"),
+        'ĦŊŒŦƁƂƄƆƇƉƊƋƎƏƐƑƓƔƖƗƘƜƝƟƢƤƦƧƩƬƮƱƲƳƵƷƸƼǤǶǷȜȠȢȤȺȻȽȾɁɃɄɅɆɈɊɌɎͰͲͶͿΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩϏϘϚϜϞϠϢϤϦϨϪϬϮϷ'
+        'ϺϽϾϿЂЄЅІЈЉЊЋЏАБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯѠѢѤѦѨѪѬѮѰѲѴѸѺѼѾҀҊҌҎҐҒҔҖҘҚҜҞҠҢҤҦҨҪҬҮҰҲҴҶҸҺҼҾӀӃӅӇӉӋӍӔӘӠӨӶӺ'
+        'ӼӾԀԂԄԆԈԊԌԎԐԒԔԖԘԚԜԞԠԢԤԦԨԪԬԮԱԲԳԴԵԶԷԸԹԺԻԼԽԾԿՀՁՂՃՄՅՆՇՈՉՊՋՌՍՎՏՐՑՒՓՔՕՖᲐᲑᲒᲓᲔᲕᲖᲗᲘᲙᲚᲛᲜᲝᲞᲟᲠᲡᲢᲣᲤᲥᲦᲧᲨᲩᲪᲫᲬᲭᲮᲯᲰᲱᲲᲳ'
+        'ᲴᲵᲶᲷᲸᲹᲺᲽᲾᲿς',
+        'ħŋœŧɓƃƅɔƈɖɗƌǝəɛƒɠɣɩɨƙɯɲɵƣƥʀƨʃƭʈʊʋƴƶʒƹƽǥƕƿȝƞȣȥⱥȼƚⱦɂƀʉʌɇɉɋɍɏͱͳͷϳαβγδεζηθικλμνξοπρστυφχψωϗϙϛϝϟϡϣϥϧϩϫϭϯϸ'
+        'ϻͻͼͽђєѕіјљњћџабвгдежзиклмнопрстуфхцчшщъыьэюяѡѣѥѧѩѫѭѯѱѳѵѹѻѽѿҁҋҍҏґғҕҗҙқҝҟҡңҥҧҩҫҭүұҳҵҷҹһҽҿӏӄӆӈӊӌӎӕәӡөӷӻ'
+        'ӽӿԁԃԅԇԉԋԍԏԑԓԕԗԙԛԝԟԡԣԥԧԩԫԭԯաբգդեզէըթժիլխծկհձղճմյնշոչպջռսվտրցւփքօֆაბგდევზთიკლმნოპჟრსტუფქღყშჩცძწჭხჯჰჱჲჳ'
+        'ჴჵჶჷჸჹჺჽჾჿσ'
+    ) END
+$$;
+COMMENT ON FUNCTION intake.lower_letters(value text) IS 'Small letters in Latin, Greek, Cyrillic, Armenian and Georgian, whatever the locale of the database';
 
 CREATE FUNCTION intake.owns_domain(name_key text, domain text, owners text[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -261,6 +355,17 @@ END
 $$;
 COMMENT ON FUNCTION intake.settle_set_aside(place text, row_id bigint, batch text) IS 'Ends the dead letter and the error of a row that was set aside';
 
+CREATE FUNCTION intake.unescaped(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN value LIKE '%&%;%' THEN
+        replace(replace(replace(regexp_replace(regexp_replace(value,
+            '&(#0*39|#x27|apos|rsquo|#8217);', '''', 'gi'),
+            '&(nbsp|#160);', ' ', 'gi'), '&quot;', '"'), '&#38;', '&'), '&amp;', '&')
+        ELSE value END
+$$;
+COMMENT ON FUNCTION intake.unescaped(value text) IS 'Text without the HTML entities that names have';
+
 CREATE FUNCTION intake.unicode_host(host text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -285,13 +390,66 @@ CREATE FUNCTION intake.website_host(website text) RETURNS text
 $_$;
 COMMENT ON FUNCTION intake.website_host(website text) IS 'Host of an http(s) URL, scheme optional; NULL for other schemes and garbage';
 
+CREATE FUNCTION intake.without_joined_legal_form(key text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $_$
+    SELECT coalesce(
+        nullif(regexp_replace(key, '^(' || forms || ') ?| ?(' || forms || ')$', ''), ''),
+        key
+    )
+    FROM (VALUES (normalize('股份有限公司|有限责任公司|株式会社|有限会社|合同会社|有限公司|주식회사|유한회사', NFKD))) AS f (forms)
+$_$;
+COMMENT ON FUNCTION intake.without_joined_legal_form(key text) IS 'A name key without a legal form of a script that puts no space between name and form';
+
+CREATE FUNCTION intake.without_legal_forms(key text, written text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $_$
+DECLARE
+    form text;
+    kind text;
+BEGIN
+    <<behind>>
+    WHILE intake.legal_form(split_part(key, ' ', -1)) IS NOT NULL LOOP
+        -- the longest form first; none has more than five words
+        FOR n IN REVERSE 5..1 LOOP
+            form := substring(key FROM ' ((?:[^ ]+ ){' || n - 1 || '}[^ ]+)$');
+            CONTINUE WHEN form IS NULL;
+            -- letters may be spelt out: L. L. C., Sp. z o. o.
+            kind := intake.legal_form(CASE WHEN form ~ ' [^ ]$' THEN replace(form, ' ', '') ELSE form END);
+            IF kind = 'certain' OR kind IN ('ambiguous', 'word')
+               AND (written IS NULL OR intake.is_written_as_legal_form(written, form, kind)) THEN
+                key := left(key, - length(form) - 1);
+                -- what is left of "& Co." and "y Cía"
+                IF form IN ('co', 'company', 'cie', 'cia', 'kg', 'kgaa') THEN
+                    key := regexp_replace(key, '(.) (and|und|et|y|e)$', '\1');
+                END IF;
+                CONTINUE behind;
+            END IF;
+        END LOOP;
+        EXIT;
+    END LOOP;
+    FOR n IN REVERSE 4..1 LOOP
+        form := substring(key FROM '^((?:[^ ]+ ){' || n - 1 || '}[^ ]+) ');
+        CONTINUE WHEN form IS NULL;
+        kind := intake.leading_legal_form(CASE WHEN form ~ '^[^ ]( [^ ])+$' THEN replace(form, ' ', '') ELSE form END);
+        IF kind = 'certain' OR kind = 'ambiguous' AND written IS NULL THEN
+            key := substr(key, length(form) + 2);
+            EXIT;
+        END IF;
+    END LOOP;
+    RETURN CASE WHEN octet_length(key) = length(key) THEN key ELSE intake.without_joined_legal_form(key) END;
+END
+$_$;
+COMMENT ON FUNCTION intake.without_legal_forms(key text, written text) IS 'The words of a name without legal forms before and behind it; never nothing';
+
 CREATE FUNCTION intake.words(value text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
-    SELECT btrim(regexp_replace(replace(translate(intake.fold(value), '.''’‘`´®™©', ''), '&', ' and '),
+    SELECT btrim(regexp_replace(replace(translate(intake.fold(intake.unescaped(value)),
+        E'.''’‘`´®™©\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f', ''), '&', ' and '),
         '[ !"#$%()*+,\-/:;<=>?@[\\\]^_{|}~\t\n\r\u00a0\u2010-\u2014\u2022\u3000]+', ' ', 'g'))
 $_$;
-COMMENT ON FUNCTION intake.words(value text) IS 'Folded words separated by one space; apostrophes and full stops vanish, other punctuation separates';
+COMMENT ON FUNCTION intake.words(value text) IS 'Folded words separated by one space; apostrophes, full stops and what cannot be seen vanish, other punctuation separates';
 
 CREATE FUNCTION marketing.actor() RETURNS text
     LANGUAGE sql STABLE
@@ -371,6 +529,16 @@ CREATE FUNCTION marketing.catch_up(since timestamp with time zone) RETURNS bigin
     FROM changed
 $$;
 COMMENT ON FUNCTION marketing.catch_up(since timestamp with time zone) IS 'Queues every batch with changes since then, seen or not; returns how many';
+
+CREATE FUNCTION marketing.company_named(domain text, name_key text, alias text) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT coalesce((SELECT c.company_unique_id FROM marketing.company_master c
+                     WHERE c.domain = company_named.domain AND c.company_name_key = company_named.name_key),
+                    (SELECT a.company_unique_id FROM marketing.company_aliases a
+                     WHERE a.domain = company_named.domain AND a.name_key = company_named.alias))
+$$;
+COMMENT ON FUNCTION marketing.company_named(domain text, name_key text, alias text) IS 'The company of a domain that has the name: by intake.company_name_key, else by intake.alias_key; NULL when none has';
 
 CREATE FUNCTION marketing.copy_column_comments(origin regclass, target regclass) RETURNS void
     LANGUAGE plpgsql
@@ -721,15 +889,16 @@ CREATE FUNCTION marketing.kept_hashes(email text, linkedin_url text, full_name t
 $$;
 COMMENT ON FUNCTION marketing.kept_hashes(email text, linkedin_url text, full_name text, domain text) IS 'SHA-256 of what is kept of a forgotten person: address, profile, name and company domain; NULL without any';
 
-CREATE FUNCTION marketing.known_or_new_id(entity_ text, parent_ text, identity_ text) RETURNS text
+CREATE FUNCTION marketing.known_or_new_id(entity_ text, parent_ text, VARIADIC identities text[]) RETURNS text
     LANGUAGE sql
     AS $$
-    SELECT coalesce((SELECT barton_id FROM marketing.known_ids
-                     WHERE (entity, parent, identity) = (entity_, parent_, identity_)),
+    SELECT coalesce((SELECT barton_id
+                     FROM marketing.known_ids JOIN unnest(identities) WITH ORDINALITY AS i (name, place) ON name = identity
+                     WHERE entity = entity_ AND parent = parent_ ORDER BY place LIMIT 1),
                     CASE entity_ WHEN 'company' THEN marketing.barton_id('01', nextval('marketing.company_number'))
                                  ELSE marketing.barton_id('02', nextval('marketing.person_number')) END)
 $$;
-COMMENT ON FUNCTION marketing.known_or_new_id(entity_ text, parent_ text, identity_ text) IS 'The next free ID of a company or person, or in a replay the one it had; the caller holds the advisory lock barton.numbers, shared';
+COMMENT ON FUNCTION marketing.known_or_new_id(entity_ text, parent_ text, VARIADIC identities text[]) IS 'The next free ID of a company or person, or in a replay the one it had under the first of the identities; the caller holds the advisory lock barton.numbers, shared';
 
 CREATE FUNCTION marketing.linkedin_slug(url text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -790,7 +959,8 @@ CREATE FUNCTION marketing.match_companies(domains text[], names text[]) RETURNS 
                    CASE WHEN g.domain IN (SELECT s.domain FROM intake.separate_names s) THEN
                        (SELECT apart.name_words FROM intake.separate_names apart
                         WHERE apart.domain = g.domain AND apart.name_words = intake.words(g.name)) END,
-                   intake.company_name_key(g.name)) AS name_key
+                   intake.company_name_key(g.name)) AS name_key,
+               CASE WHEN g.domain IS NOT NULL THEN intake.alias_key(g.domain, g.name) END AS alias
         FROM given g
     ), by_domain AS (
         SELECT c.domain, count(*) AS companies, min(c.company_unique_id) AS company_unique_id
@@ -810,7 +980,7 @@ CREATE FUNCTION marketing.match_companies(domains text[], names text[]) RETURNS 
                 WHEN d.companies = 1 THEN 'by_domain' WHEN d.companies > 1 THEN 'domain_shared_by_companies'
                 ELSE 'no_such_company' END
     FROM keyed k
-    LEFT JOIN marketing.company_master exact ON exact.domain = k.domain AND exact.company_name_key = k.name_key
+    LEFT JOIN LATERAL (SELECT marketing.company_named(k.domain, k.name_key, k.alias) AS company_unique_id) exact ON true
     LEFT JOIN by_domain d ON d.domain = k.domain
     LEFT JOIN by_name n ON n.company_name_key = k.name_key AND (k.domain IS NULL OR d.companies > 0)
 $$;
@@ -1059,6 +1229,40 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION marketing.refuse_missing_slot() IS 'Trigger: a company keeps its three slots; they go when it goes';
+
+CREATE FUNCTION marketing.rekey_companies() RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    changed bigint;
+BEGIN
+    PERFORM set_config('barton.skip_update_events', 'on', true);
+    UPDATE marketing.company_master c SET company_name_key = n.name_key
+    FROM (SELECT DISTINCT ON (domain, name_key) company_unique_id, domain, name_key
+          FROM (SELECT m.*, intake.company_name_key(company_name) AS name_key FROM marketing.company_master m) AS named
+          WHERE name_key <> company_name_key
+            AND NOT EXISTS (SELECT FROM intake.separate_names s
+                            WHERE s.domain = named.domain AND s.name_words = company_name_key)
+          ORDER BY domain, name_key, company_unique_id) AS n
+    WHERE c.company_unique_id = n.company_unique_id
+      AND NOT EXISTS (SELECT FROM marketing.company_master o WHERE o.domain = n.domain AND o.company_name_key = n.name_key);
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    INSERT INTO marketing.company_aliases (domain, name_key, company_unique_id)
+    SELECT domain, intake.alias_key(domain, company_name), company_unique_id
+    FROM marketing.company_master ORDER BY 1, 2, 3
+    ON CONFLICT DO NOTHING;
+    -- who waits for a company waits for it under its name of today
+    UPDATE intake.people_raw_intake SET company_name_key = intake.company_name_key(company)
+    WHERE outcome IN ('company_unknown', 'company_ambiguous') AND company_name_key <> intake.company_name_key(company);
+    UPDATE intake.signals_raw_intake SET company_name_key = intake.company_name_key(company)
+    WHERE outcome IN ('company_unknown', 'company_ambiguous') AND company_name_key <> intake.company_name_key(company);
+    UPDATE intake.outcomes_raw_intake SET company_name_key = intake.company_name_key(company)
+    WHERE outcome IN ('company_unknown', 'company_ambiguous') AND company_name_key <> intake.company_name_key(company);
+    PERFORM set_config('barton.skip_update_events', '', true);
+    RETURN changed;
+END
+$$;
+COMMENT ON FUNCTION marketing.rekey_companies() IS 'Brings stored name keys and aliases up to the rules of today (barton migrate); returns how many keys changed';
 
 CREATE FUNCTION marketing.resolve_pipeline_error(error_id bigint, by_whom text, notes text DEFAULT NULL::text) RETURNS boolean
     LANGUAGE plpgsql
@@ -1727,7 +1931,7 @@ CREATE VIEW intake.company_facts AS
     validated,
     domain,
     company_name_key,
-    btrim(company) AS company_name,
+    btrim(intake.unescaped(company)) AS company_name,
     company_name_for_emails,
     website AS website_url,
     industry,
@@ -2325,6 +2529,16 @@ ALTER TABLE marketing.companies_to_score ALTER COLUMN id ADD GENERATED ALWAYS AS
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE marketing.company_aliases (
+    domain text NOT NULL,
+    name_key text NOT NULL,
+    company_unique_id text NOT NULL
+);
+COMMENT ON TABLE marketing.company_aliases IS 'Under which names a company is found on its domain; written before the company, so that two batches that bring it at the same moment in two spellings wait for each other';
+COMMENT ON COLUMN marketing.company_aliases.domain IS 'Registrable domain';
+COMMENT ON COLUMN marketing.company_aliases.name_key IS 'The name as intake.alias_key leaves it: spelt loosely, or all words behind = for a name that stands apart';
+COMMENT ON COLUMN marketing.company_aliases.company_unique_id IS 'The company that is meant';
 
 CREATE TABLE marketing.company_master (
     company_unique_id text NOT NULL,
@@ -3691,6 +3905,9 @@ ALTER TABLE ONLY marketing.bit_signals
 ALTER TABLE ONLY marketing.companies_to_score
     ADD CONSTRAINT companies_to_score_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY marketing.company_aliases
+    ADD CONSTRAINT company_aliases_pkey PRIMARY KEY (domain, name_key);
+
 ALTER TABLE ONLY marketing.company_batches
     ADD CONSTRAINT company_batches_pkey PRIMARY KEY (import_batch_id, company_unique_id);
 
@@ -3859,6 +4076,8 @@ CREATE INDEX bit_signals_company ON marketing.bit_signals USING btree (company_i
 CREATE INDEX bit_signals_recent ON marketing.bit_signals USING btree (signal_timestamp) INCLUDE (company_id, signal_type, observed_at);
 
 CREATE INDEX companies_to_score_batch ON marketing.companies_to_score USING btree (import_batch_id, taken);
+
+CREATE INDEX company_aliases_company ON marketing.company_aliases USING btree (company_unique_id);
 
 CREATE INDEX company_batches_company ON marketing.company_batches USING btree (company_unique_id);
 
@@ -4042,6 +4261,9 @@ ALTER TABLE ONLY marketing.bit_results
 ALTER TABLE ONLY marketing.bit_signals
     ADD CONSTRAINT bit_signals_company_id_fkey FOREIGN KEY (company_id) REFERENCES marketing.company_master(company_unique_id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY marketing.company_aliases
+    ADD CONSTRAINT company_aliases_company_unique_id_fkey FOREIGN KEY (company_unique_id) REFERENCES marketing.company_master(company_unique_id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED;
+
 ALTER TABLE ONLY marketing.company_batches
     ADD CONSTRAINT company_batches_company_unique_id_fkey FOREIGN KEY (company_unique_id) REFERENCES marketing.company_master(company_unique_id) ON DELETE CASCADE;
 
@@ -4105,6 +4327,8 @@ REVOKE ALL ON FUNCTION marketing.begin_operation(action text, target text) FROM 
 GRANT ALL ON FUNCTION marketing.begin_operation(action text, target text) TO barton_app;
 REVOKE ALL ON FUNCTION marketing.catch_up(since timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.catch_up(since timestamp with time zone) TO barton_app;
+REVOKE ALL ON FUNCTION marketing.company_named(domain text, name_key text, alias text) FROM PUBLIC;
+GRANT ALL ON FUNCTION marketing.company_named(domain text, name_key text, alias text) TO barton_app;
 REVOKE ALL ON FUNCTION marketing.copy_column_comments(origin regclass, target regclass) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.copy_column_comments(origin regclass, target regclass) TO barton_app;
 REVOKE ALL ON FUNCTION marketing.count_processed_events() FROM PUBLIC;
@@ -4130,8 +4354,8 @@ REVOKE ALL ON FUNCTION marketing.is_suppressed(email text, linkedin_url text, fu
 GRANT ALL ON FUNCTION marketing.is_suppressed(email text, linkedin_url text, full_name text, domain text) TO barton_app;
 REVOKE ALL ON FUNCTION marketing.kept_hashes(email text, linkedin_url text, full_name text, domain text) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.kept_hashes(email text, linkedin_url text, full_name text, domain text) TO barton_app;
-REVOKE ALL ON FUNCTION marketing.known_or_new_id(entity_ text, parent_ text, identity_ text) FROM PUBLIC;
-GRANT ALL ON FUNCTION marketing.known_or_new_id(entity_ text, parent_ text, identity_ text) TO barton_app;
+REVOKE ALL ON FUNCTION marketing.known_or_new_id(entity_ text, parent_ text, VARIADIC identities text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION marketing.known_or_new_id(entity_ text, parent_ text, VARIADIC identities text[]) TO barton_app;
 REVOKE ALL ON FUNCTION marketing.linkedin_slug(url text) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.linkedin_slug(url text) TO barton_app;
 REVOKE ALL ON FUNCTION marketing.log_pipeline_error(event_type text, record_id text, error_message text, error_details jsonb, severity text, import_batch_id text) FROM PUBLIC;
@@ -4165,6 +4389,8 @@ REVOKE ALL ON FUNCTION marketing.refuse_id_change() FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.refuse_id_change() TO barton_app;
 REVOKE ALL ON FUNCTION marketing.refuse_missing_slot() FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.refuse_missing_slot() TO barton_app;
+REVOKE ALL ON FUNCTION marketing.rekey_companies() FROM PUBLIC;
+GRANT ALL ON FUNCTION marketing.rekey_companies() TO barton_app;
 REVOKE ALL ON FUNCTION marketing.resolve_pipeline_error(error_id bigint, by_whom text, notes text) FROM PUBLIC;
 GRANT ALL ON FUNCTION marketing.resolve_pipeline_error(error_id bigint, by_whom text, notes text) TO barton_app;
 REVOKE ALL ON FUNCTION marketing.scrub_answers(domains text[]) FROM PUBLIC;
@@ -4218,6 +4444,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.bit_signals TO barton_app;
 GRANT USAGE ON SEQUENCE marketing.bit_signals_id_seq TO barton_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.companies_to_score TO barton_app;
 GRANT USAGE ON SEQUENCE marketing.companies_to_score_id_seq TO barton_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.company_aliases TO barton_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE marketing.company_master TO barton_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE marketing.vendor_calls TO barton_app;
 GRANT SELECT ON TABLE marketing.company_answers TO barton_app;

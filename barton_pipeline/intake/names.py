@@ -27,8 +27,8 @@ class Rules:
 class Name:
     """A person's name: given name first, without titles, degrees, nicknames and pronouns.
 
-    ``plain`` is all of it that tells one person from another, middle names included, but for ``generation``: jr, sr, ii, iii, iv, or
-    empty. All parts are empty for what is nobody's name.
+    ``plain`` is all of it that tells one person from another, middle names included, but for ``generation``: jr, sr, ii, iii, iv
+    or empty. All parts are empty for what is nobody's name.
     """
 
     first: str = ""
@@ -46,8 +46,8 @@ def rules() -> Rules:
 _PRONOUNS = re.compile(r"[(\[]?\b[a-z]{2,5}\s?/\s?[a-z]{2,7}(?:\s?/\s?[a-z]{2,7})*\b[)\]]?")
 # "Jane Doe | CEO", "Jane Doe - Acme": what follows is no name
 _ASIDE = re.compile(r"\s+[|•·–—-]\s+.*|\s*\|.*", re.S)
-_NAME = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*|[^\W\d_]\.")
-_ONE_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_ONE_WORD = re.compile(r"[^\W\d_][^\W_]*(?:['’-][^\W_]+)*")
+_INITIAL = re.compile(r"[^\W\d_]\.")
 
 
 def read(text: str) -> Name:
@@ -80,7 +80,7 @@ def _is_plain(words: list[str]) -> bool:
     *given, last = words or [""]
     return (
         len(words) in (2, 3)
-        and all(_NAME.fullmatch(word) for word in given)
+        and all(_ONE_WORD.fullmatch(word) or _INITIAL.fullmatch(word) for word in given)
         and _ONE_WORD.fullmatch(last) is not None
         and _simple(given[0]) not in (_titles() if len(words) == 2 else _special())
         and all(_simple(word) not in _special() for word in given[1:])
@@ -118,7 +118,9 @@ def _parse(text: str, words: list[str]) -> Name:
     plain = " ".join(filter(None, (first, middle, last)))
     if is_nobody(plain):
         return Name()
-    generation = next((rules().generations[word] for word in map(_simple, found.suffix_list) if word in rules().generations), "")
+    generation = next(
+        (rules().generations[word] for word in map(_simple, found.suffix_list) if word in rules().generations), ""
+    )
     return Name(_called([first, *middle.split()]) or last, last if first else "", plain, generation)
 
 

@@ -95,8 +95,8 @@ def judge_values(
 ) -> None:
     """Fill pg_temp.``table`` with what Python makes of distinct values, a chunk at a time, for a stage's SQL to join.
 
-    ``values`` is a SELECT DISTINCT with ``parameters``; ``judge`` turns the values of one of its rows into a row of the table, whose
-    ``columns`` are given with their types.
+    ``values`` is a SELECT DISTINCT with ``parameters``; ``judge`` turns the values of one of its rows into a row of the table.
+    ``columns`` are the table's, with their types.
     """
     names = ", ".join(column.split()[0] for column in columns.split(", "))
     with connection.cursor() as cursor, connection.cursor("distinct_values") as found:

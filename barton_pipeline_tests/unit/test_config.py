@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 
 from barton_pipeline import config
 from barton_pipeline.addresses import checks, patterns, verification
-from barton_pipeline.companies import shared_domains, validation
+from barton_pipeline.companies import legal_forms, shared_domains, validation
 from barton_pipeline.config import Check, Share, build, environment, load
-from barton_pipeline.contacts import enrichment, titles
+from barton_pipeline.contacts import titles
 from barton_pipeline.errors import InputError
-from barton_pipeline.intake import mapping, values
+from barton_pipeline.intake import mapping, names, values
 from barton_pipeline.monitoring import alerts
 from barton_pipeline.operations import retention
 from barton_pipeline.outbound import settings as outbound_settings
@@ -159,7 +159,8 @@ class Shipped:
 SHIPPED = [
     Shipped("companies/shared_domains.yaml", shared_domains.Rules),
     Shipped("companies/validation.yaml", validation.Rules),
-    Shipped("contacts/enrichment.yaml", enrichment.Rules),
+    Shipped("companies/legal_forms.yaml", legal_forms.Rules),
+    Shipped("intake/names.yaml", names.Rules),
     Shipped("contacts/titles.yaml", titles.TitleRules, titles.read_rules),
     Shipped("addresses/checks.yaml", checks.Rules),
     Shipped("addresses/patterns.yaml", patterns.Rules),

@@ -16,8 +16,8 @@ COMMENT ON COLUMN marketing.company_aliases.name_key IS
 COMMENT ON COLUMN marketing.company_aliases.company_unique_id IS 'The company that is meant';
 CREATE INDEX IF NOT EXISTS company_aliases_company ON marketing.company_aliases (company_unique_id);
 
--- People are recognised by their names as intake/names.py reads them: Jack Ma keeps his surname, John Smith Jr. is another
--- than his father, Doe, Jane and Dr. Jane Doe are Jane Doe. Keys follow where nobody else at the company has the new one.
+-- People are recognised by their names as intake/names.py reads them: Jack Ma keeps his surname, John Smith Jr. is not
+-- his father, Doe, Jane and Dr. Jane Doe are Jane Doe. Keys follow where nobody else at the company has the new one.
 DO $$
 BEGIN
     IF to_regprocedure('intake.words(text)') IS NULL THEN

@@ -1,4 +1,4 @@
--- Promotes the valid rows of the batch. Identity is registrable domain plus normalised name, spelt more or less loosely.
+-- Promotes the valid rows of the batch. Identity is registrable domain plus normalised name.
 -- The verdict is read again here: a row that is not validated is not promoted, whatever started this stage.
 
 -- The valid rows, and the company that each is already: by its name, else by the name that it is looked for by on its
@@ -33,7 +33,7 @@ ANALYZE pg_temp.candidates;
 -- Held, shared, until this transaction ends: numbers that nobody is using are given back (marketing.give_back_numbers).
 SELECT pg_advisory_xact_lock_shared(hashtextextended('barton.numbers', 0));
 
--- Creates the companies that are new. Numbers are allotted in intake order, aliases are written in identity order: two
+-- Creates the companies that are new. Numbers are allotted in intake order, aliases written in identity order: two
 -- batches that bring the same new companies at once wait for each other in one order and cannot deadlock, and the second
 -- finds what the first has made.
 DROP TABLE IF EXISTS pg_temp.created;

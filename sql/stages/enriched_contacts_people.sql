@@ -180,7 +180,12 @@ sightings AS (
             WHEN num_nonnulls(m.first_name, m.last_name) = 0 THEN nullif(m.first, '')
             ELSE m.first_name
         END AS first_name,
-        CASE WHEN num_nonnulls(m.first_name, m.last_name) = 0 THEN nullif(m.last, '') ELSE m.last_name END AS last_name,
+        -- exports put degrees behind the family name: Lee, CPA
+        CASE
+            WHEN num_nonnulls(m.first_name, m.last_name) = 0 OR m.last_name LIKE '%%,%%'
+                THEN nullif(m.last, '')
+            ELSE m.last_name
+        END AS last_name,
         m.title,
         m.seniority,
         m.departments,

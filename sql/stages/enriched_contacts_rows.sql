@@ -1,4 +1,5 @@
--- People rows of the batch, and earlier rows that waited for one of its companies, become people at companies: the rows.
+-- People rows of the batch, and earlier rows that waited for one of its companies, become people:
+-- these are the rows.
 
 -- The rows to judge.
 DROP TABLE IF EXISTS pg_temp.people_read;

@@ -21,7 +21,13 @@ RELAXED = settings(max_examples=60, deadline=None, suppress_health_check=[Health
 
 # Written differently, and found by its name alone.
 ONE_NAME = [
-    ("Nordwind Pumpen", "Nordwind Pumpen GmbH & Co. KGaA", "Nordwind Pumpen GmbH & Co. KG", "NORDWIND PUMPEN AG", "Nordwind Pumpen S.E."),
+    (
+        "Nordwind Pumpen",
+        "Nordwind Pumpen GmbH & Co. KGaA",
+        "Nordwind Pumpen GmbH & Co. KG",
+        "NORDWIND PUMPEN AG",
+        "Nordwind Pumpen S.E.",
+    ),
     ("Tischlerei Adler", "Tischlerei Adler e.K.", "Tischlerei Adler OHG", "Tischlerei Adler e. Kfm."),
     ("Kovarna Dub", "Kovarna Dub s.r.o.", "Kovarna Dub, spol. s r.o.", "Kovarna Dub a.s.", "KOVARNA DUB S.R.O."),
     ("Huta Lipa", "Huta Lipa Sp. z o.o.", "Huta Lipa Sp. z o. o.", "Huta Lipa S.A."),
@@ -30,7 +36,13 @@ ONE_NAME = [
     ("Drvo", "Drvo d.o.o.", "DRVO D.O.O."),
     ("Fonderie Alpi", "Fonderie Alpi S.p.A.", "Fonderie Alpi SpA", "Fonderie Alpi S.r.l.", "Fonderie Alpi S. P. A."),
     ("Moulin Vert", "Moulin Vert S.à r.l.", "SARL Moulin Vert", "Moulin Vert SAS", "Moulin Vert & Cie"),
-    ("Hadley & Sons", "Hadley &amp; Sons", "Hadley and Sons, LLC", "The Hadley & Sons Company", "Hadley & Sons, L.L.C."),
+    (
+        "Hadley & Sons",
+        "Hadley &amp; Sons",
+        "Hadley and Sons, LLC",
+        "The Hadley & Sons Company",
+        "Hadley & Sons, L.L.C.",
+    ),
     ("Evergreen", "Evergreen, PC", "Evergreen P.C.", "Evergreen, P.A.", "Evergreen S.p.A."),
     ("Ромашка Насосы", "РОМАШКА НАСОСЫ", "ООО Ромашка Насосы", 'ООО "Ромашка Насосы"'),
     ("Ακτή Γυαλί", "ΑΚΤΉ ΓΥΑΛΊ", "Ακτή Γυαλί Α.Ε."),
@@ -95,18 +107,28 @@ def bring(db: Any, batch: str, name: str, domain: str = "one-company.de") -> Non
 
 
 FORMS = st.sampled_from(legal_forms.rules().certain)
-WORDS = st.lists(st.sampled_from(["Acme", "Øl", "Müller", "Works", "Насосы", "7"]), min_size=1, max_size=3).map(" ".join)
+WORDS = st.lists(st.sampled_from(["Acme", "Øl", "Müller", "Works", "Насосы", "7"]), min_size=1, max_size=3).map(
+    " ".join
+)
 
 
 @RELAXED
-@given(name=WORDS, form=FORMS, comma=st.sampled_from([" ", ", ", "  "]), case=st.sampled_from([str, str.upper, str.lower]))
+@given(
+    name=WORDS, form=FORMS, comma=st.sampled_from([" ", ", ", "  "]), case=st.sampled_from([str, str.upper, str.lower])
+)
 def test_a_certain_form_is_cut_in_any_spelling(db: Any, name: str, form: str, comma: str, case: Any) -> None:
     plain, formal = keys(db, "company_name_key", (name, case(f"{name}{comma}{form}")))
     assert plain == formal
 
 
 @RELAXED
-@given(st.lists(st.sampled_from([*legal_forms.trailing(), *legal_forms.leading(), "acme", "and", "the", "(", ")"]), min_size=1, max_size=6).map(" ".join))
+@given(
+    st.lists(
+        st.sampled_from([*legal_forms.trailing(), *legal_forms.leading(), "acme", "and", "the", "(", ")"]),
+        min_size=1,
+        max_size=6,
+    ).map(" ".join)
+)
 def test_a_name_of_nothing_but_forms_is_still_a_name(db: Any, name: str) -> None:
     for key in keys(db, "company_name_key", (name,)) + keys(db, "loose_name_key", (name,)):
         assert key.strip() or not name.strip("() ")
@@ -168,15 +190,21 @@ def test_names_of_one_key_and_several_aliases_are_one_company(db: Any) -> None:
 def test_companies_and_people_who_wait_follow_new_rules(db: Any) -> None:
     for name, domain in itertools.product(["Tischlerei Adler e.K.", "Glasbau Mueller"], ["one.de", "two.de"]):
         bring(db, "B1", name, domain)
-    db.execute("INSERT INTO intake.people_raw_intake (full_name, company, import_batch_id) VALUES ('Jo Doe', 'Kovarna Dub s.r.o.', 'P1')")
+    db.execute(
+        "INSERT INTO intake.people_raw_intake (full_name, company, import_batch_id) VALUES ('Jo Doe', 'Kovarna Dub s.r.o.', 'P1')"
+    )
     run_stages("B1")
     run_stages("P1")
     ids = db.query("SELECT company_unique_id FROM marketing.company_master ORDER BY 1")
     # as they were before the form was known
-    db.execute("UPDATE marketing.company_master SET company_name_key = 'tischlerei adler ek' WHERE company_name LIKE 'Tisch%%'")
+    db.execute(
+        "UPDATE marketing.company_master SET company_name_key = 'tischlerei adler ek' WHERE company_name LIKE 'Tisch%%'"
+    )
     db.execute("UPDATE intake.people_raw_intake SET company_name_key = 'kovarna dub sro'")
     db.execute("DELETE FROM marketing.company_aliases")
-    db.execute("UPDATE marketing.schema_objects SET checksum = 'older' WHERE path = 'objects/functions/legal_forms.sql'")
+    db.execute(
+        "UPDATE marketing.schema_objects SET checksum = 'older' WHERE path = 'objects/functions/legal_forms.sql'"
+    )
     migrations.migrate(db.url)
     for name, domain in itertools.product(["Tischlerei Adler", "Glasbau Müller"], ["one.de", "two.de"]):
         bring(db, "B2", name, domain)

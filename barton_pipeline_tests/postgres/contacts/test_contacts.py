@@ -116,6 +116,36 @@ def test_a_person_seen_twice_is_one_and_a_newer_title_counts(companies) -> None:
     assert companies.query(SLOTS)[0] == ("CEO", None)
 
 
+def test_father_and_son_are_two_people_and_an_address_tells_who_is_meant(companies) -> None:
+    add_person(companies, "John Smith, Sr.", "Chairman", email="senior@company1.com")
+    add_person(companies, "Smith Jr., John", "CEO", email="john@company1.com")
+    add_person(companies, "John Smith", "CEO", email="john@company1.com")
+    run_stages("P1")
+    people = "SELECT full_name, person_key, email FROM marketing.people_master ORDER BY person_key"
+    both = [
+        ("John Smith Jr", "john smith jr", "john@company1.com"),
+        ("John Smith Sr", "john smith sr", "senior@company1.com"),
+    ]
+    found = companies.query(people)
+    assert [row[1:] for row in found] == [row[1:] for row in both]
+    add_person(companies, "John Smith", "Chairman", email="senior@company1.com", batch="P2")
+    run_stages("P2")
+    assert [row[1:] for row in companies.query(people)] == [row[1:] for row in both]
+    add_person(companies, "John Smith", "CFO", email="js@company1.com", batch="P3")
+    run_stages("P3")
+    assert companies.value("SELECT count(*) FROM marketing.people_master") == 3, "nothing says which of them it is"
+
+
+def test_a_full_name_is_shown_and_split_as_it_is_spoken(companies) -> None:
+    add_person(companies, "van der Berg, Dr. Ludwig A., MBA", "CEO")
+    add_person(companies, None, "CFO", first_name="Mary Ann", last_name="Lee, CPA")
+    run_stages("P1")
+    assert companies.query("SELECT full_name, first_name, last_name FROM marketing.people_master ORDER BY 1") == [
+        ("Ludwig A. van der Berg", "Ludwig", "van der Berg"),
+        ("Mary Ann Lee", "Mary Ann", "Lee"),
+    ]
+
+
 def test_two_batches_with_people_of_one_company_at_once(companies) -> None:
     for batch in ("P1", "P2"):
         for number in range(30):

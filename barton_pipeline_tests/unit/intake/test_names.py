@@ -82,7 +82,26 @@ def test_nobody(written: str) -> None:
     assert names.read(written) == names.Name()
 
 
-WORDS = st.sampled_from(["Jane", "Doe", "Ma", "Dr.", "PhD", "van", "Jr.", ",", "(she/her)", "-", "|", "O'Brien", "Müller", "李", "N/A", "MBA"])
+WORDS = st.sampled_from(
+    [
+        "Jane",
+        "Doe",
+        "Ma",
+        "Dr.",
+        "PhD",
+        "van",
+        "Jr.",
+        ",",
+        "(she/her)",
+        "-",
+        "|",
+        "O'Brien",
+        "Müller",
+        "李",
+        "N/A",
+        "MBA",
+    ]
+)
 
 
 @given(st.one_of(st.text(max_size=60), st.lists(WORDS, max_size=7).map(" ".join)))

@@ -145,5 +145,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION marketing.rekey_companies() IS
-'Brings stored name keys and aliases up to the rules for names of today (barton migrate); returns how many keys changed';
+'Brings stored name keys and aliases up to the rules of today (barton migrate); returns how many keys changed';
 REVOKE EXECUTE ON FUNCTION marketing.rekey_companies() FROM public;

@@ -1,5 +1,5 @@
--- Legal forms of companies (companies/legal_forms.yaml and the library cleanco). Written by python -m tools.legal_forms,
--- never by hand. In one function each, as literals: Postgres looks them up in a hash table.
+-- Legal forms of companies (companies/legal_forms.yaml and the library cleanco). Written by
+-- python -m tools.legal_forms, never by hand. As literals: Postgres looks them up in a hash table.
 
 CREATE OR REPLACE FUNCTION intake.legal_form(form text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
