@@ -5,6 +5,7 @@ Libraries do the work (email-validator, dnspython, disposable-email-domains) and
 limits are ``checks.yaml``. Not here: which addresses are checked and where verdicts are kept (``verification``).
 """
 
+import re
 import threading
 import unicodedata
 from collections import OrderedDict
@@ -75,6 +76,8 @@ class Rules:
     """The lists and limits of ``checks.yaml``, which explains them. ``role_accounts`` are grouped by where they come from."""
 
     role_accounts: dict[str, tuple[str, ...]]
+    role_qualifiers: list[str]
+    not_roles: list[str]
     no_addresses: tuple[str, ...]
     dns: Dns
 
@@ -97,7 +100,11 @@ def rules_version() -> str:
 
 @cache
 def _role_accounts() -> frozenset[str]:
-    return frozenset(name for names in rules().role_accounts.values() for name in names)
+    listed = {name for names in rules().role_accounts.values() for name in names}
+    # whoever has bookings@ may have booking@, and enquiry@ for enquiries@
+    singular = {re.sub("ies$", "ys", name)[:-1] for name in listed if re.fullmatch("[a-z]{2,}[^su]s", name)}
+    plural = {re.sub("ys$", "ies", f"{name}s") for name in listed if re.fullmatch("[a-z]{3,}[^s]", name)}
+    return frozenset(listed | singular | plural) - frozenset(rules().not_roles)
 
 
 @cache
@@ -134,7 +141,16 @@ def _is_role(local_part: str) -> bool:
     name = local_part.lower().split("+")[0]
     joined = name.translate({ord(separator): None for separator in "-_."})
     # short names are too often initials for their separators to be ignored: h.r@ may be Hanna Roth
-    return (joined if len(joined) > 3 else name) in _role_accounts()
+    if (joined if len(joined) > 3 else name) in _role_accounts():
+        return True
+    pieces = [piece.rstrip("0123456789") for piece in re.split(r"[-_.]", name)]
+    roles = [piece for piece in pieces if piece in _role_accounts()]
+    return bool(roles) and all(not piece or piece in roles or piece in _role_qualifiers() for piece in pieces)
+
+
+@cache
+def _role_qualifiers() -> frozenset[str]:
+    return frozenset(rules().role_qualifiers)
 
 
 class MxLookup:

@@ -37,6 +37,7 @@ def load_and_run(db: Any, case: str) -> None:
         "spa-is-not-a-legal-form-here",
         "surname-ma",
         "umlaut-written-out",
+        "role-account-variants",
     ],
 )
 def test_case(db: Any, case: str) -> None:
