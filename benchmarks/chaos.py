@@ -76,10 +76,11 @@ INVARIANTS = {
 
 @dataclass
 class Chaos:
-    """One trial: its server, processes, random source and tallies."""
+    """One trial: its server, processes, random source and tallies. ``pause``: least and most seconds between two changes."""
 
     system: System
     random: random.Random
+    pause: tuple[float, float] = (0.1, 1.0)
     kills: Counter[str] = field(default_factory=Counter)
     restarts: Counter[str] = field(default_factory=Counter)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
@@ -115,7 +116,7 @@ class Chaos:
     def feed(self) -> None:
         """Commit, update and roll back rows until it is to be quiet; a lost connection is opened again."""
         number = 0
-        while not self.quiet.wait(self.random.uniform(0.1, 1.0)):
+        while not self.quiet.wait(self.random.uniform(*self.pause)):
             number += 1
             with (
                 suppress(psycopg2.Error, DatabaseError),
@@ -359,11 +360,13 @@ def _wake(process: psutil.Process) -> None:
 
 
 @contextmanager
-def chaos(seed: int, keep_logs: Path | None = None, disk_megabytes: int | None = None) -> Iterator[Chaos]:
+def chaos(
+    seed: int, keep_logs: Path | None = None, disk_megabytes: int | None = None, pause: tuple[float, float] = Chaos.pause
+) -> Iterator[Chaos]:
     """A running system to torment; everything it started is gone afterwards."""
     with system(disk_megabytes) as running:
         running.poison()
-        trial = Chaos(running, random.Random(seed))
+        trial = Chaos(running, random.Random(seed), pause)
         try:
             for work in (trial.supervise, trial.feed):
                 threading.Thread(target=work, daemon=True).start()
