@@ -70,6 +70,18 @@ def _kinds() -> list[str]:
     return ["embedded", "system"] if chosen == "both" else [chosen]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests first, so that none is left to run alone at the end; of one server after the other, as a change restarts it."""
+
+    def place(item: pytest.Item) -> tuple[int, bool]:
+        kind = getattr(item, "callspec", None) and item.callspec.params.get("postgres_server")  # type: ignore[attr-defined]
+        is_fast = item.get_closest_marker("slow") is None
+        return _kinds().index(kind) + 1 if kind else 3 * is_fast, is_fast
+
+    items.sort(key=place)
+
+
 @pytest.fixture(scope="session", params=_kinds())
 def postgres_server(request: pytest.FixtureRequest) -> Iterator[str]:
     """SQLAlchemy URL (without a database) of a running server."""

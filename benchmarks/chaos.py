@@ -361,7 +361,10 @@ def _wake(process: psutil.Process) -> None:
 
 @contextmanager
 def chaos(
-    seed: int, keep_logs: Path | None = None, disk_megabytes: int | None = None, pause: tuple[float, float] = Chaos.pause
+    seed: int,
+    keep_logs: Path | None = None,
+    disk_megabytes: int | None = None,
+    pause: tuple[float, float] = Chaos.pause,
 ) -> Iterator[Chaos]:
     """A running system to torment; everything it started is gone afterwards."""
     with system(disk_megabytes) as running:
