@@ -118,10 +118,10 @@ CREATE FUNCTION intake.leading_legal_form(form text) RETURNS text
     AS $$
     SELECT CASE
         WHEN form = ANY (
-            '{eurl, gmbh, oao, ooo, sarl, sasu, sia, uab, zao, ао, зао, ип, оао, ооо, пао, тов, чп}'
+            '{eurl, gmbh, oao, ooo, sarl, sasu, zao, ао, зао, ип, оао, ооо, пао, тов, тоо, чп, 유, 주, 有, 株}'
         ) THEN 'certain'
         WHEN form = ANY (
-            '{ab, as, bv, cv, etablissements, ets, fa, firma, nv, ou, oy, pt, sa, sas, sc, srl}'
+            '{ab, as, bv, cv, etablissements, ets, fa, firma, nv, ou, oy, pt, sa, sas, sc, sia, srl, too, uab}'
         ) THEN 'ambiguous'
     END
 $$;
@@ -132,36 +132,40 @@ CREATE FUNCTION intake.legal_form(form text) RETURNS text
     AS $$
     SELECT CASE
         WHEN form = ANY (
-            '{ab, ab publ, abpubl, adsitz, akc spol, akcspol, aktiebolag, aktiengesellschaft, aktieselskab, amba,
-            and co, andco, anonim sirketi, anonimsirketi, aps, as, asa, asoy, bhd, bv, bvba, c por a, cia, cic,
-            cie, cjsc, co, commv, compagnie, company, corp, corporation, cpora, cvba, cvoa, dno, doo, dooel,
-            e kfm, e kfr, ead, ehf, eireli, eirl, ek, ekfm, ekfr, eood, eurl, fmba, fzco, fze, gbr, gesbr,
+            '{ab, ab publ, abpubl, adsitz, ag i l, ag il, agil, akc spol, akcspol, aktiebolag, aktiengesellschaft,
+            aktieselskab, amba, and co, andco, anonim sirketi, anonimsirketi, aps, as, asa, asoy,
+            besloten vennootschap, beslotenvennootschap, bhd, bv, bvba, c por a, cia, cic, cie, cjsc, co, commv,
+            compania, company, corp, corporation, cpora, cvba, cvoa, dno, doo, dooel, e kfm, e kfr, ead, ehf,
+            eireli, eirl, ek, ekfm, ekfr, eood, eurl, fmba, fzco, fze, gbr, gesbr,
             gesellschaft mit beschrankter haftung, gesellschaftmitbeschrankterhaftung, gesmbh, ggmbh, gmbh,
-            gmbh and co kg, gmbhandcokg, haftungsbeschrankt, inc, incorporated, jsc, kabushiki kaisha,
-            kabushikikaisha, kft, kg, kgaa, lda, limited, limited liability company, limited sirketi,
-            limitedliabilitycompany, limitedsirketi, llc, lllp, llp, lp, ltd, ltd sti, ltda, ltdsti, mbh,
-            mbh and co kg, mbhandcokg, mchj, mepe, nv, nyrt, ohg, ojsc, ood, osakeyhtio, ovee, oy, oy ab, oyab,
-            oyj, p ltd, partg, partgmbb, pjsc, plc, pllc, pltd, private limited, privatelimited,
-            proprietary limited, proprietarylimited, pte, pte ltd, pteltd, pty, pty ltd, ptyltd, pvt, pvt ltd,
-            pvtltd, s de rl, s de rl de cv, s en c, sa, sa de cv, sa rl, sac, sadecv, sagl, saoc, saog, sapi,
-            sapi de cv, sapidecv, sarl, sas, sasu, sau, sccl, sce i, scei, scoop, scpa, scra, scrl, sderl,
-            sderldecv, sdn bhd, sdnbhd, senc, sgps, shpk, sia, sicav, slne, slu, smba, soccol, sociedad anonima,
-            sociedad limitada, sociedadanonima, sociedadlimitada, societa per azioni, societaperazioni,
-            societe anonyme, societeanonyme, sp j, sp k, sp z oo, sp zoo, spj, spk, spol s ro, spol sro,
-            spolka z oo, spolkazoo, spolsro, sprl, spzoo, srl, srls, sro, sti, tbk, uab, ug,
+            gmbh and co kg, gmbh i g, gmbh i l, gmbh ig, gmbh il, gmbhandcokg, gmbhig, gmbhil,
+            haftungsbeschrankt, inc, incorporated, jdoo, jsc, kabushiki kaisha, kabushikikaisha, kft, kg, kgaa,
+            lda, limited, limited liability company, limited sirketi, limitedliabilitycompany, limitedsirketi,
+            llc, lllp, llp, lp, ltd, ltd sti, ltda, ltdsti, mbh, mbh and co kg, mbhandcokg, mchj, mepe, nv,
+            nyrt, ohg, ojsc, ood, osakeyhtio, ovee, oy, oy ab, oyab, oyj, p ltd, partg, partgmbb, pjsc, plc,
+            pllc, pltd, private limited, privatelimited, proprietary limited, proprietarylimited, pte, pte ltd,
+            pteltd, pty, pty ltd, ptyltd, pvt, pvt ltd, pvtltd, s de rl, s de rl de cv, s en c, sa, sa de cv,
+            sa rl, sadecv, sae, sagl, sal, saoc, saog, sapi, sapi de cv, sapidecv, sarl, sas, sasu, sau, sccl,
+            sce i, scei, scpa, scra, scrl, sderl, sderldecv, sdn bhd, sdnbhd, senc, sgps, shpk, sia, sicav,
+            slne, slu, smba, soccol, sociedad anonima, sociedad limitada, sociedadanonima, sociedadlimitada,
+            societa per azioni, societaperazioni, societe anonyme, societe par actions simplifiee,
+            societeanonyme, societeparactionssimplifiee, sp j, sp k, sp z oo, sp zoo, spj, spk, spol s ro,
+            spol sro, spolka z oo, spolkazoo, spolsro, sprl, spzoo, srl, srls, sro, sti, tbk, uab, ug,
             ug haftungsbeschrankt, ughaftungsbeschrankt, ulc, ultd, unipessoal, unltd, vea obch spol,
-            veaobchspol, vof, wll, yoaj, zrt, επε, ικε, еад, еоод, зао, нао, оао, оод, ооо, пао, тов}'
+            veaobchspol, vof, wll, yoaj, zrt, επε, ικε, ао, еад, еоод, зао, нао, оао, оод, ооо, пао, тов, тоо,
+            בע מ, בעמ, 유, 주, 有, 株}'
         ) THEN 'certain'
         WHEN form = ANY (
-            '{ad, ae, ag, ans, bt, cv, da, dd, eg, epe, ev, hb, hf, is, kb, kk, ks, oe, ou, rt, sapa, sca, scs,
-            se, sl, snc, αε, οε, ад}'
+            '{ad, ae, ag, ans, bt, cv, da, dd, eg, epe, ev, hb, hf, is, kb, kk, ks, oe, ou, rt, sac, sapa, sca,
+            scs, se, sl, snc, αε, οε, ад}'
         ) THEN 'ambiguous'
         WHEN form = ANY (
             '{na, pa, pc, ps, sc, spa}'
         ) THEN 'word'
         WHEN form = ANY (
-            '{a, anonima, anonyme, azioni, b, c, d, e, f, g, h, haftung, i, j, k, kaisha, kfm, kfr, l, limitada,
-            m, n, o, oo, p, publ, r, rl, ro, s, sirketi, spol, t, u, v, y, z, zoo, ε, в, д, о}'
+            '{a, anonima, anonyme, azioni, b, c, d, e, f, g, h, haftung, i, ig, il, j, k, kaisha, kfm, kfr, l,
+            limitada, m, n, o, oo, p, publ, r, rl, ro, s, simplifiee, sirketi, spol, t, u, v, vennootschap, y,
+            z, zoo, ε, в, д, о, מ, ᅮ, ᅲ}'
         ) THEN 'last word'
     END
 $$;
@@ -171,7 +175,7 @@ CREATE FUNCTION intake.loose_name_key(name text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
     AS $$
 DECLARE
-    key text := coalesce(nullif(intake.words(regexp_replace(name, '[(\[][^][()]*[])]', ' ', 'g')), ''),
+    key text := coalesce(nullif(intake.words(regexp_replace(translate(name, '（）［］【】', '()[][]'), '[(\[][^][()]*[])]', ' ', 'g')), ''),
                          intake.words(name));
 BEGIN
     IF key = '' THEN
@@ -420,8 +424,10 @@ BEGIN
                AND (written IS NULL OR intake.is_written_as_legal_form(written, form, kind)) THEN
                 key := left(key, - length(form) - 1);
                 -- what is left of "& Co." and "y Cía"
-                IF form IN ('co', 'company', 'cie', 'cia', 'kg', 'kgaa') THEN
-                    key := regexp_replace(key, '(.) (and|und|et|y|e)$', '\1');
+                IF form IN ('co', 'company', 'cie', 'cia', 'compania', 'kg', 'kgaa') THEN
+                    key := regexp_replace(
+                        key, CASE WHEN form IN ('cia', 'compania') THEN '(.) (and|y|e)$' ELSE '(.) (and|und|u|et)$' END, '\1'
+                    );
                 END IF;
                 CONTINUE behind;
             END IF;
@@ -446,8 +452,8 @@ CREATE FUNCTION intake.words(value text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
     SELECT btrim(regexp_replace(replace(translate(intake.fold(intake.unescaped(value)),
-        E'.''’‘`´®™©\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f', ''), '&', ' and '),
-        '[ !"#$%()*+,\-/:;<=>?@[\\\]^_{|}~\t\n\r\u00a0\u2010-\u2014\u2022\u3000]+', ' ', 'g'))
+        E'.''’‘`´״®™©\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f', ''), '&', ' and '),
+        '[ !"#$%()*+,\-/:;<=>?@[\\\]^_{|}~\t\n\r\u00a0«»‹›„“”‟・、。「」『』《》\u2010-\u2014\u2022\u3000]+', ' ', 'g'))
 $_$;
 COMMENT ON FUNCTION intake.words(value text) IS 'Folded words separated by one space; apostrophes, full stops and what cannot be seen vanish, other punctuation separates';
 

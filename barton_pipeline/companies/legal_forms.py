@@ -14,7 +14,7 @@ from barton_pipeline.config import load
 
 # Shorter terms of the library are words of some language, or letters of a name.
 _LEAST_LETTERS = 4
-_VANISHING = str.maketrans("", "", ".'’‘`´")
+_VANISHING = str.maketrans("", "", ".'’‘`´״")
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ class Rules:
 
     nobody: list[str]
     generations: dict[str, str]
+    pronouns: list[str]
     surnames_too: list[str]
     titles: list[str]
 
@@ -43,7 +44,6 @@ def rules() -> Rules:
     return load(Path(__file__).with_name("names.yaml"), Rules)
 
 
-_PRONOUNS = re.compile(r"[(\[]?\b[a-z]{2,5}\s?/\s?[a-z]{2,7}(?:\s?/\s?[a-z]{2,7})*\b[)\]]?")
 # "Jane Doe | CEO", "Jane Doe - Acme": what follows is no name
 _ASIDE = re.compile(r"\s+[|•·–—-]\s+.*|\s*\|.*", re.S)
 _ONE_WORD = re.compile(r"[^\W\d_][^\W_]*(?:['’-][^\W_]+)*")
@@ -55,11 +55,18 @@ def read(text: str) -> Name:
     text = values.clean(text)
     if "@" in text or is_nobody(text):
         return Name()
-    text = _ASIDE.sub("", _PRONOUNS.sub(" ", text)) or text
+    text = _ASIDE.sub("", _pronouns().sub(" ", text)) or text
     words = text.split()
     if _is_plain(words):
         return Name(_called(words[:-1]), words[-1], " ".join(words))
     return _parse(text, words)
+
+
+@cache
+def _pronouns() -> re.Pattern[str]:
+    """``she/her``, ``(They, Them)``; a slash between other words is none: Smith/Jones."""
+    word = f"(?:{'|'.join(rules().pronouns)})"
+    return re.compile(rf"[(\[]\s*{word}(?:\s*[/,]\s*{word})*\s*[)\]]|\b{word}(?:\s?/\s?{word})+\b", re.IGNORECASE)
 
 
 def is_nobody(text: str) -> bool:
@@ -131,11 +138,12 @@ def _called(given: list[str]) -> str:
 
 @cache
 def _library():  # type: ignore[no-untyped-def]
-    """nameparser's class with our titles; half the time of the import of the library is its vocabulary."""
+    """nameparser's class with our titles and generations; half the time of the import of the library is its vocabulary."""
     from nameparser import HumanName
     from nameparser.config import CONSTANTS
 
     CONSTANTS.titles.add(*_titles())
+    CONSTANTS.suffix_not_acronyms.add(*rules().generations)
     return HumanName
 
 

@@ -27,7 +27,6 @@ SELECT
     row_number() OVER (PARTITION BY domain, coalesce(known_id, alias) ORDER BY filled DESC, intake_id) AS place,
     min(intake_id) OVER (PARTITION BY domain, coalesce(known_id, alias)) AS first_id
 FROM pg_temp.named;
-DROP TABLE pg_temp.named;
 ANALYZE pg_temp.candidates;
 
 -- Held, shared, until this transaction ends: numbers that nobody is using are given back (marketing.give_back_numbers).

@@ -153,20 +153,30 @@ sightings AS (
         m.position_ended,
         m.company_unique_id,
         coalesce(
-            (
-                SELECT min(p.person_key)
-                FROM marketing.people_master p
-                WHERE p.company_unique_id = m.company_unique_id
-                    AND p.email = m.email
-                    AND p.person_key = ANY(
-                        ARRAY[m.plain_name, m.plain_name || ' ' || m.generation]
-                        || ARRAY(
-                            SELECT m.plain_name || ' ' || g
-                            FROM unnest(%(generations)s::text[]) AS g
-                            WHERE m.generation IS NULL
+            -- whom the address is known for; father and son who share it are told apart by their names alone
+            CASE
+                WHEN m.youngest IS NOT DISTINCT FROM m.eldest
+                    THEN
+                        (
+                            SELECT
+                                CASE
+                                    WHEN bool_or(p.person_key = concat_ws(' ', m.plain_name, m.generation))
+                                        THEN concat_ws(' ', m.plain_name, m.generation)
+                                    WHEN count(*) = 1 THEN min(p.person_key)
+                                END
+                            FROM marketing.people_master p
+                            WHERE p.company_unique_id = m.company_unique_id
+                                AND p.email = m.email
+                                AND p.person_key = ANY(
+                                    ARRAY[m.plain_name, m.plain_name || ' ' || m.generation]
+                                    || ARRAY(
+                                        SELECT m.plain_name || ' ' || g
+                                        FROM unnest(%(generations)s::text[]) AS g
+                                        WHERE m.generation IS NULL
+                                    )
+                                )
                         )
-                    )
-            ),
+            END,
             concat_ws(
                 ' ', m.plain_name, coalesce(m.generation, CASE WHEN m.youngest = m.eldest THEN m.youngest END)
             )

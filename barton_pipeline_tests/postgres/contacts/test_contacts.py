@@ -136,6 +136,21 @@ def test_father_and_son_are_two_people_and_an_address_tells_who_is_meant(compani
     assert companies.value("SELECT count(*) FROM marketing.people_master") == 3, "nothing says which of them it is"
 
 
+@pytest.mark.parametrize("batches", [("P1", "P1", "P1"), ("P1", "P2", "P3"), ("P3", "P2", "P1")])
+def test_father_and_son_with_one_address_are_told_apart_by_their_names(companies, batches: tuple[str, ...]) -> None:
+    for batch, name in zip(batches, ["John Smith, Sr.", "John Smith, Jr.", "John Smith Jr"], strict=True):
+        add_person(companies, name, "Partner", email="office@company1.com", batch=batch)
+    for batch in sorted(set(batches)):
+        run_stages(batch)
+    people = "SELECT array_agg(person_key ORDER BY person_key) FROM marketing.people_master"
+    assert companies.value(people) == ["john smith jr", "john smith sr"]
+    add_person(companies, "John Smith", "Partner", email="office@company1.com", batch="P4")
+    run_stages("P4")
+    assert companies.value(people) == ["john smith", "john smith jr", "john smith sr"], (
+        "nothing says which of them it is"
+    )
+
+
 def test_a_full_name_is_shown_and_split_as_it_is_spoken(companies) -> None:
     add_person(companies, "van der Berg, Dr. Ludwig A., MBA", "CEO")
     add_person(companies, None, "CFO", first_name="Mary Ann", last_name="Lee, CPA")

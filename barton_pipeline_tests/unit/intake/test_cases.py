@@ -15,7 +15,7 @@ CASES = PROJECT / "barton_pipeline_tests" / "data" / "cases"
 
 def read(case: str, **options) -> tuple[list[str], list[dict[str, str]], list[str]]:
     """Header, rows and notes."""
-    (path,) = (CASES / case).iterdir()
+    (path,) = (CASES / case).glob("[0-9]_*")
     with open_table(path, options=ReadOptions(**options), known_columns=count_known_columns) as table:
         rows = list(table.rows())
         assert all(isinstance(row, Row) for row in rows)

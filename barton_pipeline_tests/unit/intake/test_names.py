@@ -23,6 +23,9 @@ JANE = [
     "Doe, Jane, CPA",
     "Jane Doe (she/her)",
     "Jane Doe she/her/hers",
+    "Jane Doe (She/Her)",
+    "Jane Doe (she, they)",
+    "Jane Doe [Sie/Ihr]",
     'Jane "JD" Doe',
     "Jane (JD) Doe",
     "Jane Doe | CEO at Acme",
@@ -55,6 +58,11 @@ def test_one_person_however_she_is_written(written: str) -> None:
         ("Smith Jr., John", "John", "Smith", "John Smith", "jr"),
         ("Smith, John, Jr.", "John", "Smith", "John Smith", "jr"),
         ("John Smith, Sr", "John", "Smith", "John Smith", "sr"),
+        ("John Smith Jnr", "John", "Smith", "John Smith", "jr"),
+        ("John Smith, Snr.", "John", "Smith", "John Smith", "sr"),
+        ("John Smith 3rd", "John", "Smith", "John Smith", "iii"),
+        ("João Silva Júnior", "João", "Silva", "João Silva", "jr"),
+        ("jane smith/jones", "jane", "smith/jones", "jane smith/jones", ""),
         ("John Smith III, Esq.", "John", "Smith", "John Smith", "iii"),
         ("Ludwig van der Berg", "Ludwig", "van der Berg", "Ludwig van der Berg", ""),
         ("van der Berg, Ludwig", "Ludwig", "van der Berg", "Ludwig van der Berg", ""),
@@ -76,7 +84,9 @@ def test_names(written: str, first: str, last: str, plain: str, generation: str)
 @pytest.mark.parametrize(
     "written",
     ["", " ", "N/A", "n.a.", "-", "--", "???", "Unknown", "UNKNOWN", "unknown unknown", "null", "NULL NULL", "None", "Test", "Test Test", "First Last",
-     "Vacant", "TBD", "To be hired", "Open Position", "HR", "info", "LinkedIn Member", "jane@acme.com", "12345", "Dr.", "Ms. Test", "(none)", "#N/A", "nan nan"],
+     "Vacant", "TBD", "To be hired", "Open Position", "HR", "info", "LinkedIn Member", "jane@acme.com", "12345", "Dr.", "Ms. Test", "(none)", "#N/A", "nan nan",
+     "General Manager", "Accounts Payable", "Customer Service", "Sales Department", "Sales Team", "Managing Director", "Business Owner", "Store Manager",
+     "Current Occupant", "FNU LNU", "HR Department", "Office Manager"],
 )  # fmt: skip
 def test_nobody(written: str) -> None:
     assert names.read(written) == names.Name()

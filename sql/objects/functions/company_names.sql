@@ -42,8 +42,8 @@ COMMENT ON FUNCTION intake.unescaped(text) IS 'Text without the HTML entities th
 CREATE OR REPLACE FUNCTION intake.words(value text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT btrim(regexp_replace(replace(translate(intake.fold(intake.unescaped(value)),
-        E'.''’‘`´®™©\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f', ''), '&', ' and '),
-        '[ !"#$%()*+,\-/:;<=>?@[\\\]^_{|}~\t\n\r\u00a0\u2010-\u2014\u2022\u3000]+', ' ', 'g'))
+        E'.''’‘`´״®™©\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f', ''), '&', ' and '),
+        '[ !"#$%()*+,\-/:;<=>?@[\\\]^_{|}~\t\n\r\u00a0«»‹›„“”‟・、。「」『』《》\u2010-\u2014\u2022\u3000]+', ' ', 'g'))
 $$;
 COMMENT ON FUNCTION intake.words(text) IS
 'Folded words separated by one space; apostrophes, full stops and what cannot be seen vanish, other punctuation '
@@ -89,8 +89,10 @@ BEGIN
                AND (written IS NULL OR intake.is_written_as_legal_form(written, form, kind)) THEN
                 key := left(key, - length(form) - 1);
                 -- what is left of "& Co." and "y Cía"
-                IF form IN ('co', 'company', 'cie', 'cia', 'kg', 'kgaa') THEN
-                    key := regexp_replace(key, '(.) (and|und|et|y|e)$', '\1');
+                IF form IN ('co', 'company', 'cie', 'cia', 'compania', 'kg', 'kgaa') THEN
+                    key := regexp_replace(
+                        key, CASE WHEN form IN ('cia', 'compania') THEN '(.) (and|y|e)$' ELSE '(.) (and|und|u|et)$' END, '\1'
+                    );
                 END IF;
                 CONTINUE behind;
             END IF;
@@ -129,7 +131,7 @@ COMMENT ON FUNCTION intake.company_name_key(text) IS
 CREATE OR REPLACE FUNCTION intake.loose_name_key(name text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
-    key text := coalesce(nullif(intake.words(regexp_replace(name, '[(\[][^][()]*[])]', ' ', 'g')), ''),
+    key text := coalesce(nullif(intake.words(regexp_replace(translate(name, '（）［］【】', '()[][]'), '[(\[][^][()]*[])]', ' ', 'g')), ''),
                          intake.words(name));
 BEGIN
     IF key = '' THEN

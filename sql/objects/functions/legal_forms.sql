@@ -5,36 +5,40 @@ CREATE OR REPLACE FUNCTION intake.legal_form(form text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE
         WHEN form = ANY (
-            '{ab, ab publ, abpubl, adsitz, akc spol, akcspol, aktiebolag, aktiengesellschaft, aktieselskab, amba,
-            and co, andco, anonim sirketi, anonimsirketi, aps, as, asa, asoy, bhd, bv, bvba, c por a, cia, cic,
-            cie, cjsc, co, commv, compagnie, company, corp, corporation, cpora, cvba, cvoa, dno, doo, dooel,
-            e kfm, e kfr, ead, ehf, eireli, eirl, ek, ekfm, ekfr, eood, eurl, fmba, fzco, fze, gbr, gesbr,
+            '{ab, ab publ, abpubl, adsitz, ag i l, ag il, agil, akc spol, akcspol, aktiebolag, aktiengesellschaft,
+            aktieselskab, amba, and co, andco, anonim sirketi, anonimsirketi, aps, as, asa, asoy,
+            besloten vennootschap, beslotenvennootschap, bhd, bv, bvba, c por a, cia, cic, cie, cjsc, co, commv,
+            compania, company, corp, corporation, cpora, cvba, cvoa, dno, doo, dooel, e kfm, e kfr, ead, ehf,
+            eireli, eirl, ek, ekfm, ekfr, eood, eurl, fmba, fzco, fze, gbr, gesbr,
             gesellschaft mit beschrankter haftung, gesellschaftmitbeschrankterhaftung, gesmbh, ggmbh, gmbh,
-            gmbh and co kg, gmbhandcokg, haftungsbeschrankt, inc, incorporated, jsc, kabushiki kaisha,
-            kabushikikaisha, kft, kg, kgaa, lda, limited, limited liability company, limited sirketi,
-            limitedliabilitycompany, limitedsirketi, llc, lllp, llp, lp, ltd, ltd sti, ltda, ltdsti, mbh,
-            mbh and co kg, mbhandcokg, mchj, mepe, nv, nyrt, ohg, ojsc, ood, osakeyhtio, ovee, oy, oy ab, oyab,
-            oyj, p ltd, partg, partgmbb, pjsc, plc, pllc, pltd, private limited, privatelimited,
-            proprietary limited, proprietarylimited, pte, pte ltd, pteltd, pty, pty ltd, ptyltd, pvt, pvt ltd,
-            pvtltd, s de rl, s de rl de cv, s en c, sa, sa de cv, sa rl, sac, sadecv, sagl, saoc, saog, sapi,
-            sapi de cv, sapidecv, sarl, sas, sasu, sau, sccl, sce i, scei, scoop, scpa, scra, scrl, sderl,
-            sderldecv, sdn bhd, sdnbhd, senc, sgps, shpk, sia, sicav, slne, slu, smba, soccol, sociedad anonima,
-            sociedad limitada, sociedadanonima, sociedadlimitada, societa per azioni, societaperazioni,
-            societe anonyme, societeanonyme, sp j, sp k, sp z oo, sp zoo, spj, spk, spol s ro, spol sro,
-            spolka z oo, spolkazoo, spolsro, sprl, spzoo, srl, srls, sro, sti, tbk, uab, ug,
+            gmbh and co kg, gmbh i g, gmbh i l, gmbh ig, gmbh il, gmbhandcokg, gmbhig, gmbhil,
+            haftungsbeschrankt, inc, incorporated, jdoo, jsc, kabushiki kaisha, kabushikikaisha, kft, kg, kgaa,
+            lda, limited, limited liability company, limited sirketi, limitedliabilitycompany, limitedsirketi,
+            llc, lllp, llp, lp, ltd, ltd sti, ltda, ltdsti, mbh, mbh and co kg, mbhandcokg, mchj, mepe, nv,
+            nyrt, ohg, ojsc, ood, osakeyhtio, ovee, oy, oy ab, oyab, oyj, p ltd, partg, partgmbb, pjsc, plc,
+            pllc, pltd, private limited, privatelimited, proprietary limited, proprietarylimited, pte, pte ltd,
+            pteltd, pty, pty ltd, ptyltd, pvt, pvt ltd, pvtltd, s de rl, s de rl de cv, s en c, sa, sa de cv,
+            sa rl, sadecv, sae, sagl, sal, saoc, saog, sapi, sapi de cv, sapidecv, sarl, sas, sasu, sau, sccl,
+            sce i, scei, scpa, scra, scrl, sderl, sderldecv, sdn bhd, sdnbhd, senc, sgps, shpk, sia, sicav,
+            slne, slu, smba, soccol, sociedad anonima, sociedad limitada, sociedadanonima, sociedadlimitada,
+            societa per azioni, societaperazioni, societe anonyme, societe par actions simplifiee,
+            societeanonyme, societeparactionssimplifiee, sp j, sp k, sp z oo, sp zoo, spj, spk, spol s ro,
+            spol sro, spolka z oo, spolkazoo, spolsro, sprl, spzoo, srl, srls, sro, sti, tbk, uab, ug,
             ug haftungsbeschrankt, ughaftungsbeschrankt, ulc, ultd, unipessoal, unltd, vea obch spol,
-            veaobchspol, vof, wll, yoaj, zrt, επε, ικε, еад, еоод, зао, нао, оао, оод, ооо, пао, тов}'
+            veaobchspol, vof, wll, yoaj, zrt, επε, ικε, ао, еад, еоод, зао, нао, оао, оод, ооо, пао, тов, тоо,
+            בע מ, בעמ, 유, 주, 有, 株}'
         ) THEN 'certain'
         WHEN form = ANY (
-            '{ad, ae, ag, ans, bt, cv, da, dd, eg, epe, ev, hb, hf, is, kb, kk, ks, oe, ou, rt, sapa, sca, scs,
-            se, sl, snc, αε, οε, ад}'
+            '{ad, ae, ag, ans, bt, cv, da, dd, eg, epe, ev, hb, hf, is, kb, kk, ks, oe, ou, rt, sac, sapa, sca,
+            scs, se, sl, snc, αε, οε, ад}'
         ) THEN 'ambiguous'
         WHEN form = ANY (
             '{na, pa, pc, ps, sc, spa}'
         ) THEN 'word'
         WHEN form = ANY (
-            '{a, anonima, anonyme, azioni, b, c, d, e, f, g, h, haftung, i, j, k, kaisha, kfm, kfr, l, limitada,
-            m, n, o, oo, p, publ, r, rl, ro, s, sirketi, spol, t, u, v, y, z, zoo, ε, в, д, о}'
+            '{a, anonima, anonyme, azioni, b, c, d, e, f, g, h, haftung, i, ig, il, j, k, kaisha, kfm, kfr, l,
+            limitada, m, n, o, oo, p, publ, r, rl, ro, s, simplifiee, sirketi, spol, t, u, v, vennootschap, y,
+            z, zoo, ε, в, д, о, מ, ᅮ, ᅲ}'
         ) THEN 'last word'
     END
 $$;
@@ -45,10 +49,10 @@ CREATE OR REPLACE FUNCTION intake.leading_legal_form(form text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE
         WHEN form = ANY (
-            '{eurl, gmbh, oao, ooo, sarl, sasu, sia, uab, zao, ао, зао, ип, оао, ооо, пао, тов, чп}'
+            '{eurl, gmbh, oao, ooo, sarl, sasu, zao, ао, зао, ип, оао, ооо, пао, тов, тоо, чп, 유, 주, 有, 株}'
         ) THEN 'certain'
         WHEN form = ANY (
-            '{ab, as, bv, cv, etablissements, ets, fa, firma, nv, ou, oy, pt, sa, sas, sc, srl}'
+            '{ab, as, bv, cv, etablissements, ets, fa, firma, nv, ou, oy, pt, sa, sas, sc, sia, srl, too, uab}'
         ) THEN 'ambiguous'
     END
 $$;
