@@ -33,8 +33,8 @@ ANALYZE pg_temp.candidates;
 SELECT pg_advisory_xact_lock_shared(hashtextextended('barton.numbers', 0));
 
 -- Creates the companies that are new. Numbers are allotted in intake order, aliases written in identity order: two
--- batches that bring the same new companies at once wait for each other in one order and cannot deadlock, and the second
--- finds what the first has made.
+-- batches that bring the same new companies at once wait for each other in one order and cannot deadlock, and the
+-- second finds what the first has made.
 DROP TABLE IF EXISTS pg_temp.created;
 CREATE TEMP TABLE created (company_unique_id text) ON COMMIT DROP;
 WITH numbered AS MATERIALIZED (
