@@ -28,7 +28,13 @@ from barton_pipeline.vendors.registry import VENDORS
 from barton_pipeline.vendors.settings import SANDBOX
 
 PROJECT = Path(__file__).parent.parent
-FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "120"}
+FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "120",
+    "max_prepared_transactions": "5",
+}
 _numbers = itertools.count(1)
 
 
@@ -187,10 +193,10 @@ def _database(server: str, template: str, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 @contextlib.contextmanager
-def new_database(server: str, template: str) -> Iterator[Postgres]:
+def new_database(server: str, template: str, options: str = "") -> Iterator[Postgres]:
     """A copy of the database ``template``, which nobody may be connected to; dropped at the end, with Dagster's beside it."""
     name = f"barton_test_{next(_numbers)}"
-    _admin(server, "CREATE DATABASE {} TEMPLATE {}", name, template)
+    _admin(server, f"CREATE DATABASE {{}} TEMPLATE {{}} {options}", name, template)
     try:
         yield Postgres(server.format(name))
     finally:

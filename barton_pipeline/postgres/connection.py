@@ -115,7 +115,12 @@ def _connect(url: str) -> Connection:
         "connect_timeout": "10",
         "keepalives_idle": "30",
     }
-    return psycopg2.connect(**{**options, **dsn_parameters(url)})
+    connection = psycopg2.connect(**{**options, **dsn_parameters(url)})
+    # so are they written with backslashes that are none of an escape; the server tells at no cost which way it reads them
+    if connection.get_parameter_status("standard_conforming_strings") == "off":
+        with connection, connection.cursor() as cursor:
+            cursor.execute("SET standard_conforming_strings = on")
+    return connection
 
 
 def is_embedded(url: str) -> bool:
