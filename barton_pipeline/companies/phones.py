@@ -1,13 +1,13 @@
 """Telephone numbers as spreadsheets hold them: read by the ``phonenumbers`` library with the country of their row.
 
-Belongs here: one spelling to one number, and the distinct spellings of a batch for ``validated_companies.sql``. The rule is
-explained in docs/explanation/validation.md.
+Belongs here: one spelling to one number, and the distinct spellings of a batch for the SQL of its stages. The rule is explained
+in docs/explanation/validation.md.
 """
 
 import gettext
 import re
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import phonenumbers
 from psycopg2.extensions import connection as Connection
@@ -164,8 +164,11 @@ def _regions() -> dict[str, str]:
     return names | {_key(name): region for region, written in usual.items() for name in written}
 
 
-def read_batch(connection: Connection, import_batch_id: str, default_region: str) -> None:
-    """Fill pg_temp.phones with the distinct spellings in the batch's rows and what they mean; NULL number: none."""
+def read_spellings(connection: Connection, spellings: str, default_region: str, **parameters: Any) -> None:
+    """Fill pg_temp.phones with what distinct spellings mean; NULL number: none.
+
+    ``spellings`` is a SELECT DISTINCT of a number as written and its row's country, or an empty text, with ``parameters``.
+    """
 
     def judge(text: str, country: str) -> tuple[str, str, str | None, str | None]:
         phone = read(text, country, default_region)
@@ -175,10 +178,7 @@ def read_batch(connection: Connection, import_batch_id: str, default_region: str
         connection,
         "phones",
         "phone text, country text, number text, extension text",
-        """
-        SELECT DISTINCT company_phone, coalesce(company_country, '') FROM intake.companies_to_process
-        WHERE import_batch_id = %(batch)s AND company_phone IS NOT NULL
-        """,
+        spellings,
         judge,
-        batch=import_batch_id,
+        **parameters,
     )

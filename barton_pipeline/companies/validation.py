@@ -62,6 +62,11 @@ REASONS = {
     set_aside.REASON: Reason("error", "a stage fails on this row and on no other", "see barton errors"),
 }
 
+_PHONES = """
+    SELECT DISTINCT company_phone, coalesce(company_country, '') FROM intake.companies_to_process
+    WHERE import_batch_id = %(batch)s AND company_phone IS NOT NULL
+"""
+
 # What is trimmed from both ends of a value: exports and SQL inserts carry more than spaces.
 BLANKS = " \t\r\n\f\v\u00a0\u200b\ufeff"
 
@@ -87,7 +92,7 @@ def rules() -> Rules:
 def run(connection: Connection, import_batch_id: str) -> dict[str, Any]:
     """Judge every row of the batch; only rows whose verdict differs are written."""
     in_force = rules()
-    phones.read_batch(connection, import_batch_id, in_force.default_region)
+    phones.read_spellings(connection, _PHONES, in_force.default_region, batch=import_batch_id)
     return run_sql(
         connection,
         "validated_companies",

@@ -15,6 +15,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
 from barton_pipeline.addresses.checks import no_address_pattern
+from barton_pipeline.companies import phones, validation
 from barton_pipeline.companies.shared_domains import MAILBOXES
 from barton_pipeline.contacts import titles
 from barton_pipeline.intake import names
@@ -70,6 +71,12 @@ _INSERT_PEOPLE = """
     VALUES %s ON CONFLICT DO NOTHING
 """
 
+_PHONES = """
+    SELECT DISTINCT written, coalesce(country, '')
+    FROM pg_temp.people_read CROSS JOIN unnest(ARRAY[phone, mobile_phone]) AS p (written)
+    WHERE written IS NOT NULL
+"""
+
 
 def run(
     connection: Connection, import_batch_id: str, classify: Callable[[str | None], titles.TitleMatch] = titles.classify
@@ -82,6 +89,7 @@ def run(
     _read_answers(connection, import_batch_id)
     run_sql(connection, "enriched_contacts_rows", batch=import_batch_id, no_address=no_address_pattern())
     _read_names(connection)
+    phones.read_spellings(connection, _PHONES, validation.rules().default_region)
     people = run_sql(
         connection,
         "enriched_contacts_people",

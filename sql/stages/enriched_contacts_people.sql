@@ -16,6 +16,9 @@ WITH domains AS (
 
 SELECT
     r.*,
+    CASE
+        WHEN direct.number IS NOT NULL THEN concat_ws(' ext. ', direct.number, direct.extension) ELSE mobile.number
+    END AS number,
     coalesce(
         CASE WHEN own.shared IS NULL OR intake.owns_domain(r.own_key, own.domain, own.owners) THEN own.domain END,
         -- the staff of a site has addresses on it, its guests have not, unless it gives mailboxes to anybody
@@ -33,6 +36,9 @@ SELECT
     n.last
 FROM pg_temp.people_read r
 LEFT JOIN pg_temp.person_names n USING (full_name)
+-- what the library made of each spelling (companies/phones.py)
+LEFT JOIN pg_temp.phones direct ON direct.phone = r.phone AND direct.country = coalesce(r.country, '')
+LEFT JOIN pg_temp.phones mobile ON mobile.phone = r.mobile_phone AND mobile.country = coalesce(r.country, '')
 LEFT JOIN domains own ON own.host = r.host
 LEFT JOIN domains mail ON mail.host = r.email_host;
 ANALYZE pg_temp.people_keyed;
@@ -82,7 +88,9 @@ SELECT
         WHEN rule = 'no_such_company' THEN 'company_unknown'
         ELSE 'company_ambiguous'
     END AS outcome,
-    CASE WHEN faults = '{}' THEN ARRAY[rule] ELSE faults END AS reasons
+    CASE WHEN faults = '{}' THEN ARRAY[rule] ELSE faults END
+    || CASE WHEN number IS NULL AND num_nonnulls(phone, mobile_phone) > 0 THEN ARRAY['phone_invalid'] ELSE '{}' END
+        AS reasons
 FROM judged;
 ANALYZE pg_temp.people_matched;
 
@@ -201,7 +209,7 @@ sightings AS (
         m.departments,
         m.email,
         m.email_status,
-        m.phone,
+        m.number AS phone,
         m.linkedin_url,
         m.source_record_id,
         coalesce(m.source_system, 'import') AS source,

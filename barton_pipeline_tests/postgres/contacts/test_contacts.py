@@ -151,6 +151,26 @@ def test_father_and_son_with_one_address_are_told_apart_by_their_names(companies
     )
 
 
+@pytest.mark.parametrize(
+    ("columns", "phone", "reasons"),
+    [
+        ({"phone": "(330) 555-0101 x12", "country": "United States"}, "+13305550101 ext. 12", ["by_domain_and_name"]),
+        ({"phone": "0711 2345678", "country": "Deutschland"}, "+497112345678", ["by_domain_and_name"]),
+        ({"phone": "call me", "mobile_phone": "'+44 20 7946 0958"}, "+442079460958", ["by_domain_and_name"]),
+        ({"phone": "5.13975E+09"}, None, ["by_domain_and_name", "phone_invalid"]),
+        ({}, None, ["by_domain_and_name"]),
+    ],
+)
+def test_a_number_is_read_as_those_of_companies(
+    companies, columns: dict[str, str], phone: str, reasons: list[str]
+) -> None:
+    add_person(companies, "Ann Example", "CEO", **columns)
+    run_stages("P1")
+    run_stages("P1")
+    assert companies.value("SELECT phone FROM marketing.people_master") == phone
+    assert outcomes(companies) == [("matched", reasons)]
+
+
 def test_a_full_name_is_shown_and_split_as_it_is_spoken(companies) -> None:
     add_person(companies, "van der Berg, Dr. Ludwig A., MBA", "CEO")
     add_person(companies, None, "CFO", first_name="Mary Ann", last_name="Lee, CPA")
