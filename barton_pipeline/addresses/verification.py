@@ -53,7 +53,7 @@ UPSERT = """
 
 # Only who holds a slot is worth a paid verification; role accounts never speak for a named person.
 _HOLDERS = """
-    SELECT p.person_unique_id, p.first_name, p.last_name, p.full_name, p.email, c.domain, v.status, v.is_role
+    SELECT DISTINCT p.person_unique_id, p.first_name, p.last_name, p.full_name, p.email, c.domain, v.status, v.is_role
     FROM marketing.company_slots s JOIN marketing.company_batches b USING (company_unique_id)
     JOIN marketing.company_master c USING (company_unique_id)
     JOIN marketing.people_master p ON p.person_unique_id = s.person_unique_id

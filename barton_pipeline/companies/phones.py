@@ -6,6 +6,7 @@ in docs/explanation/validation.md.
 
 import gettext
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -170,9 +171,9 @@ def read_spellings(connection: Connection, spellings: str, default_region: str, 
     ``spellings`` is a SELECT DISTINCT of a number as written and its row's country, or an empty text, with ``parameters``.
     """
 
-    def judge(text: str, country: str) -> tuple[str, str, str | None, str | None]:
+    def judge(text: str, country: str) -> Iterator[tuple[str, str, str | None, str | None]]:
         phone = read(text, country, default_region)
-        return text, country, phone and phone.number, phone and phone.extension
+        yield text, country, phone and phone.number, phone and phone.extension
 
     judge_values(
         connection,

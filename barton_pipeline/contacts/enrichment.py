@@ -79,11 +79,13 @@ _PHONES = """
 
 
 def run(
-    connection: Connection, import_batch_id: str, classify: Callable[[str | None], titles.TitleMatch] = titles.classify
+    connection: Connection,
+    import_batch_id: str,
+    offices: Callable[[str | None], list[titles.TitleMatch]] = titles.offices,
 ) -> Counts:
     """Match the batch's people and fill the slots of its companies; returns the stage's counts.
 
-    ``classify`` tells the slot of a title, which may be None.
+    ``offices`` tells the slots of a title, which may be None; the first is the main one.
     """
     choose_companies(connection, import_batch_id)
     _read_answers(connection, import_batch_id)
@@ -99,9 +101,13 @@ def run(
         confidence=json.dumps(_confidence_of_sources()),
     )
     choose_companies(connection, import_batch_id)  # again: the batch's people may be at companies of other batches
-    _classify_titles(connection, classify)
+    _classify_titles(connection, offices)
     slots = run_sql(
-        connection, "enriched_contacts", batch=import_batch_id, least_confidence=titles.minimum_confidence()
+        connection,
+        "enriched_contacts",
+        batch=import_batch_id,
+        least_confidence=titles.minimum_confidence(),
+        two_offices_employees_most=titles.two_offices_employees_most(),
     )
     return {**people, **slots}
 
@@ -211,9 +217,9 @@ def _intake_rows(
 def _read_names(connection: Connection) -> None:
     """Fill pg_temp.person_names with the distinct names of the rows to judge; plain is empty for nobody's name."""
 
-    def judge(text: str) -> tuple[str, str, str, str, str]:
+    def judge(text: str) -> Iterator[tuple[str, str, str, str, str]]:
         name = names.read(text)
-        return text, name.first, name.last, name.plain, name.generation
+        yield text, name.first, name.last, name.plain, name.generation
 
     judge_values(
         connection,
@@ -224,17 +230,17 @@ def _read_names(connection: Connection) -> None:
     )
 
 
-def _classify_titles(connection: Connection, classify: Callable[[str | None], titles.TitleMatch]) -> None:
-    """Fill pg_temp.title_slots with the distinct titles at the batch's companies."""
+def _classify_titles(connection: Connection, offices: Callable[[str | None], list[titles.TitleMatch]]) -> None:
+    """Fill pg_temp.title_slots with the distinct titles at the batch's companies; office 1 is the main one of a title."""
 
-    def judge(title: str) -> tuple[str, str | None, float, str | None]:
-        match = classify(title)
-        return title, match.slot, match.confidence, match.rule
+    def judge(title: str) -> Iterator[tuple[str, int, str | None, float, str | None]]:
+        for office, match in enumerate(offices(title), 1):
+            yield title, office, match.slot, match.confidence, match.rule
 
     judge_values(
         connection,
         "title_slots",
-        "title text PRIMARY KEY, slot_type text, confidence real, rule text",
+        "title text, office smallint, slot_type text, confidence real, rule text",
         """
         SELECT DISTINCT p.title FROM marketing.people_master p JOIN pg_temp.companies b USING (company_unique_id)
         WHERE p.title IS NOT NULL

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-from barton_pipeline.config import Check, Share, Text, load
+from barton_pipeline.config import Check, Count, Share, Text, load
 from barton_pipeline.errors import InputError
 
 Slot = Literal["CEO", "CFO", "HR"]
@@ -106,6 +106,7 @@ class TitleRules:
     """``titles.yaml``, which explains its parts. All patterns are regular expressions."""
 
     minimum_confidence: Share
+    two_offices_employees_most: Count
     spellings: dict[str, str]
     words: dict[Text, Patterns]
     articles: Patterns
@@ -145,6 +146,7 @@ class _Rules:
     """``TitleRules`` with its patterns compiled."""
 
     minimum_confidence: float
+    two_offices_employees_most: int
     spellings: dict[str, str]
     words: list[str]
     word: re.Pattern[str]
@@ -191,6 +193,7 @@ def read_rules(path: Path) -> _Rules:
     words = "|".join("(" + "|".join(read_as) + ")" for read_as in loaded.words.values())
     return _Rules(
         minimum_confidence=loaded.minimum_confidence,
+        two_offices_employees_most=loaded.two_offices_employees_most,
         spellings=loaded.spellings,
         words=list(loaded.words),
         word=compile_pattern(rf"\b(?:{words})\b", "words"),
@@ -220,20 +223,37 @@ def minimum_confidence() -> float:
     return _rules().minimum_confidence
 
 
+def two_offices_employees_most() -> int:
+    """Up to so many employees one person may hold two slots of a company."""
+    return _rules().two_offices_employees_most
+
+
 def classify(title: str | None) -> TitleMatch:
     """The single best slot of a title; of None and of what is no title, no slot.
 
     Deterministic; never raises; case, accents and punctuation do not matter.
     """
+    return offices(title)[0]
+
+
+def offices(title: str | None) -> list[TitleMatch]:
+    """The best slot of a title as ``classify`` says it, and the slots that other parts of the title name: President & CFO."""
     rules = _rules()
     text = _fold(title or "", rules)
     if not text:
-        return TitleMatch(None, 0.0, "no title")
+        return [TitleMatch(None, 0.0, "no title")]
     text, taken_out = _remove_what_is_not_held(text, rules)
-    best = max(_find_candidates(text, rules), key=lambda match: match.confidence, default=None)
-    if best is not None:
-        return best
-    return TitleMatch(None, 0.0, f"not held: {', '.join(taken_out)}" if taken_out else "no rule fits")
+    found = _find_candidates(text, rules)
+    if not found:
+        return [TitleMatch(None, 0.0, f"not held: {', '.join(taken_out)}" if taken_out else "no rule fits")]
+    held: dict[str, TitleMatch] = {}
+    parts = set()
+    for part, match in sorted(found, key=lambda candidate: -candidate[1].confidence):
+        sure = match.confidence >= rules.minimum_confidence
+        if match.slot and match.slot not in held and part not in parts and (sure or not held):
+            held[match.slot] = match
+            parts.add(part)
+    return list(held.values())
 
 
 def _fold(title: str, rules: _Rules) -> str:
@@ -284,8 +304,8 @@ def _find_extent(text: str, match: re.Match[str], scope: Scope) -> tuple[int, in
     return part, min(ends, default=clause_end)
 
 
-def _find_candidates(text: str, rules: _Rules) -> list[TitleMatch]:
-    """Every slot rule that fits, lowered where the title says so; in the order of the rules."""
+def _find_candidates(text: str, rules: _Rules) -> list[tuple[int, TitleMatch]]:
+    """Every slot rule that fits, lowered where the title says so, with where its part begins; in the order of the rules."""
     found = []
     for rule in rules.slots:
         for match in rule.pattern.finditer(text):
@@ -294,7 +314,8 @@ def _find_candidates(text: str, rules: _Rules) -> list[TitleMatch]:
                 if _applies(damper, text, match):
                     confidence *= getattr(damper.factors, rule.slot)
                     names.append(damper.name)
-            found.append(TitleMatch(rule.slot, round(confidence, 3), ", ".join(names)))
+            part = max(text.rfind(separator, 0, match.start()) for separator in (",", "|", " and "))
+            found.append((part, TitleMatch(rule.slot, round(confidence, 3), ", ".join(names))))
     return found
 
 

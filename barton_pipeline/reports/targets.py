@@ -58,8 +58,8 @@ class Target:
 
     @property
     def contacts(self) -> tuple[str, ...]:
-        """The names of those who hold the three slots."""
-        return tuple(name for name in (self.ceo, self.cfo, self.hr) if name)
+        """The names of those who hold the three slots; who holds two is named once."""
+        return tuple(dict.fromkeys(name for name in (self.ceo, self.cfo, self.hr) if name))
 
     @property
     def main_reasons(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import contextlib
 import json
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,12 +90,12 @@ def judge_values(
     table: str,
     columns: str,
     values: str,
-    judge: Callable[..., tuple[Any, ...]],
+    judge: Callable[..., Iterable[tuple[Any, ...]]],
     **parameters: Any,
 ) -> None:
     """Fill pg_temp.``table`` with what Python makes of distinct values, a chunk at a time, for a stage's SQL to join.
 
-    ``values`` is a SELECT DISTINCT with ``parameters``; ``judge`` turns the values of one of its rows into a row of the table.
+    ``values`` is a SELECT DISTINCT with ``parameters``; ``judge`` turns the values of one of its rows into rows of the table.
     ``columns`` are the table's, with their types.
     """
     names = ", ".join(column.split()[0] for column in columns.split(", "))
@@ -106,7 +106,7 @@ def judge_values(
             execute_values(
                 cursor,
                 f"INSERT INTO pg_temp.{table} ({names}) VALUES %s",
-                [judge(*row) for row in chunk],
+                [made for row in chunk for made in judge(*row)],
                 page_size=CHUNK,
             )
         cursor.execute(f"ANALYZE pg_temp.{table}")

@@ -1,5 +1,5 @@
--- Fills the slots of the batch's companies (pg_temp.companies). pg_temp.title_slots says which slot a
--- title qualifies for.
+-- Fills the slots of the batch's companies (pg_temp.companies). pg_temp.title_slots says which slots a
+-- title qualifies for, its main office first.
 -- Companies that only this batch's people mention may come from other batches; all have their slots already.
 
 -- The slots are locked first, in one order, so that two batches with the same company see each other's choice.
@@ -39,6 +39,7 @@ SET
 FROM pg_temp.companies b, pg_temp.title_slots t
 WHERE b.company_unique_id = p.company_unique_id
     AND t.title = p.title
+    AND t.office = 1
     AND (p.slot_type, p.slot_confidence, p.slot_rule)
     IS DISTINCT FROM (
         t.slot_type,
@@ -49,25 +50,46 @@ WHERE b.company_unique_id = p.company_unique_id
 -- The candidates of each slot, the best first; place 1 also stands for a slot without any.
 DROP TABLE IF EXISTS pg_temp.choices;
 CREATE TEMP TABLE choices ON COMMIT DROP AS
-WITH ranked AS (
+WITH candidates AS (
     SELECT
-        p.*,
-        row_number() OVER best AS place,
-        first_value(p.slot_confidence) OVER best AS best_confidence,
-        first_value(p.email IS NOT NULL) OVER best AS best_has_email,
-        count(*) OVER (PARTITION BY p.company_unique_id, p.slot_type, p.slot_confidence) AS equals
+        p.person_unique_id,
+        p.company_unique_id,
+        p.title,
+        p.email,
+        p.linkedin_url,
+        p.source,
+        p.observed_at,
+        t.office,
+        t.slot_type,
+        t.rule AS slot_rule,
+        (t.confidence * coalesce((p.provenance #>> '{title,confidence}')::real, 1))::real AS slot_confidence
     FROM marketing.people_master p
     JOIN pg_temp.companies b USING (company_unique_id)
-    WHERE p.slot_type IS NOT NULL
-        AND p.slot_confidence >= %(least_confidence)s
-        AND p.left_at IS NULL
+    JOIN marketing.company_master c USING (company_unique_id)
+    JOIN pg_temp.title_slots t ON t.title = p.title
+    WHERE p.left_at IS NULL
+        AND t.slot_type IS NOT NULL
+        AND (t.office = 1 OR coalesce(c.employee_count, 0) <= %(two_offices_employees_most)s)
+),
+
+ranked AS (
+    SELECT
+        *,
+        row_number() OVER best AS place,
+        first_value(office) OVER best AS best_office,
+        first_value(slot_confidence) OVER best AS best_confidence,
+        first_value(email IS NOT NULL) OVER best AS best_has_email,
+        count(*) OVER (PARTITION BY company_unique_id, slot_type, office, slot_confidence) AS equals
+    FROM candidates
+    WHERE slot_confidence >= %(least_confidence)s
     WINDOW best AS (
-        PARTITION BY p.company_unique_id, p.slot_type
+        PARTITION BY company_unique_id, slot_type
         ORDER BY
-            p.slot_confidence DESC,
-            p.email IS NOT NULL DESC,
-            p.linkedin_url IS NOT NULL DESC,
-            p.person_unique_id
+            office,
+            slot_confidence DESC,
+            email IS NOT NULL DESC,
+            linkedin_url IS NOT NULL DESC,
+            person_unique_id
     )
 )
 
@@ -85,6 +107,7 @@ SELECT
     r.observed_at,
     coalesce(r.equals, 0) AS equals,
     CASE
+        WHEN r.office > r.best_office THEN 'holds another office first'
         WHEN r.slot_confidence < r.best_confidence
             THEN
                 format(
@@ -300,16 +323,17 @@ WHERE s.company_slot_unique_id = c.company_slot_unique_id
     AND (s.person_unique_id, s.fill_confidence, s.search_state, s.searched_at)
     IS DISTINCT FROM (c.candidate, c.slot_confidence, c.search_state, c.searched_at);
 
--- People know the slot they hold.
+-- People know the slot they hold, of two the one of their main office.
 UPDATE marketing.people_master p
 SET company_slot_unique_id = held.company_slot_unique_id
 FROM (
-    SELECT
+    SELECT DISTINCT ON (p.person_unique_id)
         p.person_unique_id,
         s.company_slot_unique_id
     FROM marketing.people_master p
     JOIN pg_temp.companies b USING (company_unique_id)
     LEFT JOIN marketing.company_slots s ON s.person_unique_id = p.person_unique_id
+    ORDER BY p.person_unique_id, s.slot_type = p.slot_type DESC, s.company_slot_unique_id
 ) AS held
 WHERE p.person_unique_id = held.person_unique_id
     AND p.company_slot_unique_id IS DISTINCT FROM held.company_slot_unique_id;

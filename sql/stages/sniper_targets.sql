@@ -66,8 +66,8 @@ LEFT JOIN LATERAL (
 ) bit ON true
 CROSS JOIN LATERAL (
     SELECT
-        count(*) FILTER (WHERE v.status = 'valid' AND NOT v.is_role) AS ready,
-        count(*) FILTER (
+        count(DISTINCT person_unique_id) FILTER (WHERE v.status = 'valid' AND NOT v.is_role) AS ready,
+        count(DISTINCT person_unique_id) FILTER (
             WHERE v.status IS DISTINCT FROM 'valid'
             AND v.status IS DISTINCT FROM 'invalid'
             AND NOT coalesce(v.is_role, false)

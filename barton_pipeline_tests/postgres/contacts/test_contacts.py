@@ -95,12 +95,38 @@ def test_the_best_candidate_fills_and_history_is_kept(companies) -> None:
     )
     assert history == [
         ("filled", "Gil Manager"),
+        ("runner_up", "Joe Joint"),
         ("replaced", "Gil Manager"),
         ("filled", "Cleo Chief"),
         ("runner_up", "Gil Manager"),
     ]
     run_stages("P2")
     assert companies.value("SELECT count(*) FROM marketing.contact_enrichment") == len(history) + 2
+
+
+@pytest.mark.parametrize(("employees", "chief"), [(None, "Joe Joint"), (50, "Joe Joint"), (51, None)])
+def test_one_person_may_hold_two_offices_of_a_small_company(
+    companies, employees: int | None, chief: str | None
+) -> None:
+    companies.execute("UPDATE marketing.company_master SET employee_count = %s", employees)
+    add_person(companies, "Joe Joint", "President & CFO", email="joe@company1.com")
+    companies.execute(
+        "INSERT INTO intake.signals_raw_intake (company, website, signal_type, occurred_at, import_batch_id) "
+        "SELECT 'Company 1', 'company1.com', unnest(ARRAY['demo_request', 'meeting_booked']), now(), 'P1'"
+    )
+    run_stages("P1")
+    assert companies.query(SLOTS) == [("CEO", chief), ("CFO", "Joe Joint"), ("HR", None)]
+    assert companies.value("SELECT right(company_slot_unique_id, 9) FROM marketing.people_master") == companies.value(
+        "SELECT right(company_slot_unique_id, 9) FROM marketing.company_slots WHERE slot_type = 'CFO' AND person_unique_id IS NOT NULL"
+    ), "the main office is that of the surer part of the title"
+    assert companies.value("SELECT count(*) FROM marketing.email_verification") == 1
+    assert companies.query("SELECT contacts_ready + contacts_held FROM marketing.sniper_targets") == [(1,)]
+    add_person(companies, "Cleo Chief", "Executive Director", batch="P2")
+    run_stages("P2")
+    assert companies.query(SLOTS) == [("CEO", "Cleo Chief"), ("CFO", "Joe Joint"), ("HR", None)]
+    assert companies.value(
+        "SELECT array_agg(reason) FROM marketing.contact_enrichment WHERE outcome = 'runner_up'"
+    ) == (["holds another office first"] if chief else None)
 
 
 def test_a_person_seen_twice_is_one_and_a_newer_title_counts(companies) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from barton_pipeline.contacts.titles import classify, minimum_confidence
+from barton_pipeline.contacts.titles import classify, minimum_confidence, offices
 from barton_pipeline_tests.conftest import PROJECT
 
 LABELLED = PROJECT / "barton_pipeline_tests" / "data" / "titles_labelled.csv"
@@ -34,6 +34,26 @@ def test_precision_and_recall_on_the_labelled_set() -> None:
         print(f"{slot}: precision {precision:.3f}, recall {recall:.3f} of {len(true)}")
         assert precision >= least_precision, sorted(found - true)
         assert recall >= 0.9, sorted(true - found)
+
+
+@pytest.mark.parametrize(
+    ("title", "slots"),
+    [
+        ("President & CFO", ["CFO", "CEO"]),
+        ("Owner/CFO", ["CFO", "CEO"]),
+        ("CEO, CFO", ["CEO", "CFO"]),
+        ("CFO & HR Director", ["CFO", "HR"]),
+        ("Geschäftsführer und kaufmännischer Leiter", ["CEO", "CFO"]),
+        ("President and CEO", ["CEO"]),
+        ("CEO, former CFO", ["CEO"]),
+        ("CFO/COO", ["CFO"]),
+        ("Assistant to the CEO and CFO", [None]),
+        (None, [None]),
+    ],
+)
+def test_two_offices_in_one_title(title: str | None, slots: list[str | None]) -> None:
+    assert [match.slot for match in offices(title)] == slots
+    assert offices(title)[0] == classify(title)
 
 
 @given(
