@@ -284,9 +284,12 @@ def _notes_on_people(mapping: Mapping, companies: _Companies | None) -> list[str
             f"the file describes companies too: {companies.loaded:,} of them, from the columns {companies.columns()}; "
             "for the people only: --kind people"
         ]
+    if {"company", "website"} <= mapping.columns.keys():
+        why = "it was loaded as people only (without --kind people it brings their companies too)"
+    else:
+        why = "it has no columns of the companies' names and websites, by which companies are known; load a list that has them"
     return [
-        "no company is made from this file: people whose company is not loaded wait for it (barton status BATCH shows them); "
-        "to load the companies too: --kind companies"
+        f"no company is made from this file, because {why}: people whose company is not loaded wait for it (barton status BATCH)"
     ]
 
 

@@ -200,9 +200,8 @@ def map_columns(header: Sequence[str], kind: str, given: ReadOnlyDict[str, str] 
 def map_companies_of_people(people: Mapping) -> Mapping | None:
     """The columns of a people file that describe its companies; None when they do not describe any.
 
-    They do when they name the company and its website and say one thing more of it, or when a column's name says that the person is
-    the company's "contact". The company's are the columns that no person's field has; an address without a town of its own, and
-    a contact's company, share the person's.
+    They do when they name the company and its website. The company's are the columns that no person's field has; an address without
+    a town of its own, and the company of whom a column calls its "contact", share the person's.
     """
     if not {"company", "website"} <= people.columns.keys():
         return None
@@ -213,8 +212,6 @@ def map_companies_of_people(people: Mapping) -> Mapping | None:
     found = map_columns(header, "companies", {name: header[indexes[0]] for name, indexes in shared.items()})
     columns_of = found.columns | shared
     has_contact = any(keys[index].startswith("contact") for index in persons)
-    if not has_contact and not columns_of.keys() - {"company", "website", "source_system", "source_record_id"}:
-        return None
     if has_contact or columns_of.keys() & {"company_street", "company_postal_code", "company_address"}:
         columns_of = {f"company_{name}": people.columns[name] for name in _PLACE if name in people.columns} | columns_of
     if has_contact and keys[people.columns.get("phone", (-1,))[0]] in ("phone", "phonenumber", "telephone", "tel"):

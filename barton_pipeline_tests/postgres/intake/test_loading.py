@@ -121,7 +121,7 @@ def test_the_same_content_again_is_a_no_op(connection: Any, tmp_path: Path) -> N
 
 def test_one_file_may_be_loaded_as_two_kinds(connection: Any, tmp_path: Path) -> None:
     path = write(tmp_path, "First Name,Company,Website\nAda,A,a.com\n")
-    assert load(connection, path, batch="T-1").kind == "people"
+    assert load(connection, path, batch="T-1", kind="people").kind == "people"
     assert load(connection, path, batch="T-1", kind="companies").already_loaded is False
     assert query(connection, "SELECT company, source_row FROM intake.company_raw_intake") == [("A", 2)]
     assert query(connection, "SELECT first_name, company FROM intake.people_raw_intake") == [("Ada", "A")]
