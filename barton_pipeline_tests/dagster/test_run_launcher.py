@@ -160,9 +160,16 @@ class Site:
         return list(wait_for(lambda: len(pids()) == count and pids(), f"{count} ready workers"))
 
 
+def is_warm_worker(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE and any("warm_worker" in word for word in process.cmdline())
+    except psutil.NoSuchProcess:
+        return False
+
+
 def workers() -> list[psutil.Process]:
     mine = psutil.Process().children(recursive=True)
-    return [p for p in mine if p.status() != psutil.STATUS_ZOMBIE and any("warm_worker" in a for a in p.cmdline())]
+    return [p for p in mine if is_warm_worker(p)]
 
 
 @pytest.fixture
